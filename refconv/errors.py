@@ -41,7 +41,8 @@ class ConvError(ValueError):
         self.constraint = constraint
         number = f" [{constraint}]" if constraint else ""
         what_works = f"; {remedy}" if remedy else ""
-        super().__init__(f"`{argument}` = {value!r}: {rule}{number}{what_works}.")
+        stop = "" if remedy.endswith("?") else "."
+        super().__init__(f"`{argument}` = {value!r}: {rule}{number}{what_works}{stop}")
 
     def __reduce__(self) -> tuple[type[ConvError], tuple[object, ...]]:
         # ValueError would pickle the finished message as if it were the argument's name.
@@ -60,7 +61,4 @@ def unknown_choice(argument: str, value: object, choices: Iterable[str]) -> Conv
     near = difflib.get_close_matches(str(value).lower(), [word.lower() for word in known], n=1, cutoff=0.5)
     nearest = next((word for word in known if near and word.lower() == near[0]), None)
     rule = "not one of " + ", ".join(repr(word) for word in known)
-    error = ConvError(argument, value, rule, f"did you mean {nearest!r}?" if nearest else f"use {known[0]!r}")
-    if nearest:
-        error.args = (str(error).removesuffix("."),)
-    return error
+    return ConvError(argument, value, rule, f"did you mean {nearest!r}?" if nearest else f"use {known[0]!r}")
