@@ -1,0 +1,544 @@
+"""Convolution, transposed, depthwise and separable convolution of arrays."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from refconv.arguments import choice
+from refconv.conventions import rule
+from refconv.errors import ConvError
+from refconv.functional.arrays import (
+    Array,
+    bytes_of,
+    describe,
+    finished,
+    loop_dtype,
+    read_array,
+    read_signal,
+    result_dtype,
+    working_arrays,
+)
+from refconv.geometry import AxisGeometry, ConvGeometry
+from refconv.loops.cpu import conv as conv_loops
+from refconv.loops.cpu import conv_transpose as transposed_loops
+from refconv.loops.cpu import depthwise as depthwise_loops
+from refconv.memory import check_memory
+
+LOOPS = ("scatter", "gather")
+
+_CONV = {1: conv_loops.conv1d, 2: conv_loops.conv2d, 3: conv_loops.conv3d}
+_SCATTER = {
+    1: transposed_loops.conv_transpose1d_scatter,
+    2: transposed_loops.conv_transpose2d_scatter,
+    3: transposed_loops.conv_transpose3d_scatter,
+}
+_GATHER = {
+    1: transposed_loops.conv_transpose1d_gather,
+    2: transposed_loops.conv_transpose2d_gather,
+    3: transposed_loops.conv_transpose3d_gather,
+}
+_DEPTHWISE = {
+    1: depthwise_loops.depthwise_conv1d,
+    2: depthwise_loops.depthwise_conv2d,
+    3: depthwise_loops.depthwise_conv3d,
+}
+
+_CONV_WEIGHTS = "(k..., channels / groups, filters)"
+_TRANSPOSED_WEIGHTS = "(k..., filters / groups, channels)"
+_DEPTHWISE_WEIGHTS = "(k..., channels, multiplier)"
+_POINTWISE_WEIGHTS = "(1..., channels * multiplier, filters)"
+
+# Beyond this a sum of an axis' numbers may leave the 64 bits in which loops compute an index.
+_LARGEST_NUMBER = 2**60
+_WORDS = {"stride": "strides", "dilation": "dilation_rate", "pad_before": "padding", "pad_after": "padding"}
+
+
+def conv(
+    x: Any,
+    weights: Any,
+    bias: Any = None,
+    *,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+    groups: int = 1,
+    data_format: str = "channels_last",
+) -> Array:
+    """Convolve: every output sums the weights times the data under them.
+
+    As in every framework this is a correlation, the kernel is not flipped.
+
+    Parameters
+    ----------
+    x : array_like, shape (batch, spatial..., channels) or (batch, channels, spatial...)
+        One to three spatial axes.
+    weights : array_like, shape (k..., channels / groups, filters)
+        In this order for both data formats.
+    bias : array_like, shape (filters,), optional
+        Added to every output of its filter.
+    strides, dilation_rate : int or sequence of int
+        For all spatial axes, or one per axis.
+    padding : str, int or sequence
+        ``"valid"``, ``"same"``, ``"causal"``, ``"full"``, or cells: on all sides, per axis, or
+        (before, after) per axis; negative amounts crop.
+    groups : int
+        Groups of neighbouring channels and filters; a filter reads its own group only.
+    data_format : str
+        ``"channels_last"`` or ``"channels_first"``.
+
+    Returns
+    -------
+    ndarray, shape (batch, out..., filters) or (batch, filters, out...)
+        Of the dtype of `x` if that is floating, else of the first floating one of `weights` and
+        `bias`, else int64. Computed in float64 and rounded once, or in int64, which wraps around.
+
+    Raises
+    ------
+    ConvError
+        If an argument is malformed, the shapes or groups do not fit each other, or memory does not suffice.
+
+    Notes
+    -----
+    Padding is left out, not multiplied by zero: NaN and infinities in `x` reach exactly the outputs
+    that read them. Source: arXiv:1603.07285, relationships 1 to 6 and 15.
+
+    Examples
+    --------
+    >>> x = [[[1], [2], [3], [4], [5]]]
+    >>> conv(x, [[[1]], [[10]]]).ravel()
+    array([21, 32, 43, 54])
+    >>> conv(x, [[[1]], [[10]]], strides=2, padding="same").ravel()
+    array([21, 43,  5])
+    """
+    signal = read_signal(x, data_format)
+    kernel = _read_weights("weights", weights, signal, _CONV_WEIGHTS)
+    with _sizes_from(signal):
+        reading = rule.conv(
+            signal.shape[1:-1],
+            kernel_size=kernel.shape[:-2],
+            strides=strides,
+            padding=padding,
+            dilation_rate=dilation_rate,
+            groups=groups,
+        )
+    return _conv(reading.geometry, signal, kernel, bias, data_format)
+
+
+def conv_with(geometry: ConvGeometry, x: Any, weights: Any, bias: Any = None) -> Array:
+    """Convolve by a ready geometry; `conv` for those who have one.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        Also one with inserted zeros or a `reversed` kernel.
+    x : array_like, shape (batch, in..., channels)
+        As large as the geometry's input.
+    weights : array_like, shape (k..., channels / groups, filters)
+        In the geometry's own reading: those of a `reversed` axis are not yet flipped.
+    bias : array_like, shape (filters,), optional
+        Added to every output of its filter.
+
+    Returns
+    -------
+    ndarray, shape (batch, out..., filters)
+        Of a dtype chosen as in `conv`.
+
+    Raises
+    ------
+    ConvError
+        If the arrays do not fit the geometry or each other, or memory does not suffice.
+
+    Examples
+    --------
+    >>> stamp = ConvGeometry((AxisGeometry.transposed(2, 3, stride=2),))
+    >>> conv_with(stamp, [[[1], [10]]], [[[1]], [[2]], [[3]]]).ravel()
+    array([ 1,  2, 13, 20, 30])
+    """
+    signal = read_signal(x)
+    kernel = _read_weights("weights", weights, signal, _CONV_WEIGHTS)
+    _check_geometry(geometry, signal, kernel)
+    return _conv(geometry, signal, kernel, bias)
+
+
+def _conv(geometry: ConvGeometry, x: Array, weights: Array, bias: Any, data_format: str = "channels_last") -> Array:
+    channels, filters = x.shape[-1], weights.shape[-1]
+    geometry.check_channels(channels, filters)
+    _check_channels("weights", weights, -2, channels // geometry.groups, _channels_in_words(channels, geometry.groups))
+    offsets = _read_bias(bias, filters)
+    result = result_dtype(x, weights, bias if bias is None else offsets)
+    return finished(_run_conv(geometry, result, x, weights, offsets), result, data_format)
+
+
+def _run_conv(geometry: ConvGeometry, result: np.dtype[Any], x: Array, weights: Array, bias: Array) -> Array:
+    shape = (x.shape[0], *geometry.output_size, weights.shape[-1])
+    out, x, weights, bias = working_arrays(shape, result, x, weights, bias)
+    _check_index_range(geometry.axes)
+    loop = _CONV[geometry.rank]
+    loop(out, x, weights, bias, *geometry.axes, geometry.groups, steps=out.size * math.prod(weights.shape[:-1]))
+    return out
+
+
+def conv_transpose(
+    x: Any,
+    weights: Any,
+    bias: Any = None,
+    *,
+    strides: Any = 1,
+    padding: Any = "valid",
+    output_padding: Any = None,
+    dilation_rate: Any = 1,
+    groups: int = 1,
+    data_format: str = "channels_last",
+) -> Array:
+    """Convolve transposed: every input stamps the kernel, scaled by its value, onto the output.
+
+    Parameters
+    ----------
+    x : array_like, shape (batch, spatial..., channels) or (batch, channels, spatial...)
+        One to three spatial axes.
+    weights : array_like, shape (k..., filters / groups, channels)
+        The weights of the convolution that this transposes.
+    bias : array_like, shape (filters,), optional
+        Added to every output of its filter.
+    strides, dilation_rate : int or sequence of int
+        For all spatial axes, or one per axis; the stride is the step between stamps.
+    padding : str, int or sequence
+        ``"valid"`` and ``"same"`` as in Keras; ``"full"`` crops nothing; or the cells to crop off the full
+        output: on all sides, per axis, or (before, after) per axis; negative amounts append zeros.
+    output_padding : int or sequence of int, optional
+        Zeros appended to the full output before it is cropped. None is not 0: it lets ``"valid"``
+        and ``"same"`` choose the size.
+    groups : int
+        Groups of neighbouring channels and filters.
+    data_format : str
+        ``"channels_last"`` or ``"channels_first"``.
+
+    Returns
+    -------
+    ndarray, shape (batch, out..., filters) or (batch, filters, out...)
+        Of a dtype chosen as in `conv`.
+
+    Raises
+    ------
+    ConvError
+        If an argument is malformed, the shapes or groups do not fit each other, the crop leaves
+        nothing, or memory does not suffice.
+
+    Notes
+    -----
+    Inserted zeros are left out, not multiplied. Source: arXiv:1603.07285, relationships 8 to 14.
+
+    Examples
+    --------
+    >>> conv_transpose([[[1], [10]]], [[[1]], [[2]], [[3]]], strides=2).ravel()
+    array([ 1,  2, 13, 20, 30])
+    """
+    signal = read_signal(x, data_format)
+    kernel = _read_weights("weights", weights, signal, _TRANSPOSED_WEIGHTS)
+    with _sizes_from(signal):
+        reading = rule.conv_transpose(
+            signal.shape[1:-1],
+            kernel_size=kernel.shape[:-2],
+            strides=strides,
+            padding=padding,
+            output_padding=output_padding,
+            dilation_rate=dilation_rate,
+            groups=groups,
+        )
+    return _conv_transpose(reading.geometry, signal, kernel, bias, "scatter", data_format)
+
+
+def conv_transpose_with(geometry: ConvGeometry, x: Any, weights: Any, bias: Any = None, loop: str = "scatter") -> Array:
+    """Convolve transposed by a ready geometry, by either of the two loops.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        The gather's: an input with inserted zeros, the kernel `reversed`.
+    x : array_like, shape (batch, in..., channels)
+        As large as the geometry's input.
+    weights : array_like, shape (k..., filters / groups, channels)
+        As in `conv_transpose`.
+    bias : array_like, shape (filters,), optional
+        Added to every output of its filter.
+    loop : str
+        ``"scatter"``: every input stamps the kernel. ``"gather"``: every output reads the
+        zero-inserted input. The same sums in another order.
+
+    Returns
+    -------
+    ndarray, shape (batch, out..., filters)
+        Of a dtype chosen as in `conv`.
+
+    Raises
+    ------
+    ConvError
+        If the arrays do not fit the geometry or each other, or memory does not suffice.
+
+    Examples
+    --------
+    >>> stamp = ConvGeometry((AxisGeometry.transposed(2, 3, stride=2),))
+    >>> conv_transpose_with(stamp, [[[1], [10]]], [[[1]], [[2]], [[3]]], loop="gather").ravel()
+    array([ 1,  2, 13, 20, 30])
+    """
+    loop = choice("loop", loop, LOOPS)
+    signal = read_signal(x)
+    kernel = _read_weights("weights", weights, signal, _TRANSPOSED_WEIGHTS)
+    _check_geometry(geometry, signal, kernel)
+    return _conv_transpose(geometry, signal, kernel, bias, loop)
+
+
+def _conv_transpose(
+    geometry: ConvGeometry, x: Array, weights: Array, bias: Any, loop: str, data_format: str = "channels_last"
+) -> Array:
+    channels, filters = x.shape[-1], weights.shape[-2] * geometry.groups
+    geometry.check_channels(channels, filters)
+    _check_channels("weights", weights, -1, channels, _channels_in_words(channels))
+    offsets = _read_bias(bias, filters)
+    result = result_dtype(x, weights, bias if bias is None else offsets)
+    loops = _SCATTER if loop == "scatter" else _GATHER
+    axes = tuple(axis.adjoint() for axis in geometry.axes) if loop == "scatter" else geometry.axes
+    shape = (x.shape[0], *geometry.output_size, filters)
+    out, x, weights, offsets = working_arrays(shape, result, x, weights, offsets)
+    _check_index_range(axes)
+    stamped = x.size if loop == "scatter" else out.size // filters * channels
+    steps = stamped * math.prod(weights.shape[:-1])
+    loops[geometry.rank](out, x, weights, offsets, *axes, geometry.groups, steps=steps)
+    return finished(out, result, data_format)
+
+
+def depthwise_conv(
+    x: Any,
+    weights: Any,
+    bias: Any = None,
+    *,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+    data_format: str = "channels_last",
+) -> Array:
+    """Convolve every channel by itself, with as many filters each as the depth multiplier.
+
+    Parameters
+    ----------
+    x : array_like, shape (batch, spatial..., channels) or (batch, channels, spatial...)
+        One to three spatial axes.
+    weights : array_like, shape (k..., channels, multiplier)
+        Output channel ``c * multiplier + m`` reads input channel `c` through ``weights[..., c, m]``.
+    bias : array_like, shape (channels * multiplier,), optional
+        Added to every output of its channel.
+    strides, padding, dilation_rate, data_format
+        As in `conv`.
+
+    Returns
+    -------
+    ndarray, shape (batch, out..., channels * multiplier) or (batch, channels * multiplier, out...)
+        Of a dtype chosen as in `conv`.
+
+    Raises
+    ------
+    ConvError
+        If an argument is malformed, the shapes do not fit each other, or memory does not suffice.
+
+    Notes
+    -----
+    Source: arXiv:1610.02357; the order of the channels as in Keras' DepthwiseConv2D.
+
+    Examples
+    --------
+    >>> x = [[[1, 10], [2, 20], [3, 30]]]
+    >>> depthwise_conv(x, [[[1], [2]], [[1], [2]]])
+    array([[[  3,  60],
+            [  5, 100]]])
+    """
+    signal = read_signal(x, data_format)
+    kernel = _read_weights("weights", weights, signal, _DEPTHWISE_WEIGHTS)
+    geometry = _depthwise_geometry(signal, kernel, strides, padding, dilation_rate, "weights")
+    offsets = _read_bias(bias, kernel.shape[-2] * kernel.shape[-1])
+    result = result_dtype(signal, kernel, bias if bias is None else offsets)
+    return finished(_run_depthwise(geometry, result, signal, kernel, offsets), result, data_format)
+
+
+def _depthwise_geometry(
+    x: Array, weights: Array, strides: Any, padding: Any, dilation_rate: Any, argument: str
+) -> ConvGeometry:
+    with _sizes_from(x):
+        reading = rule.depthwise(
+            x.shape[1:-1],
+            kernel_size=weights.shape[:-2],
+            strides=strides,
+            padding=padding,
+            dilation_rate=dilation_rate,
+            depth_multiplier=weights.shape[-1],
+        )
+    _check_channels(argument, weights, -2, x.shape[-1], _channels_in_words(x.shape[-1]))
+    return reading.geometry
+
+
+def _run_depthwise(geometry: ConvGeometry, result: np.dtype[Any], x: Array, weights: Array, bias: Array) -> Array:
+    shape = (x.shape[0], *geometry.output_size, weights.shape[-2] * weights.shape[-1])
+    out, x, weights, bias = working_arrays(shape, result, x, weights, bias)
+    _check_index_range(geometry.axes)
+    loop = _DEPTHWISE[geometry.rank]
+    loop(out, x, weights, bias, *geometry.axes, steps=out.size * math.prod(weights.shape[:-2]))
+    return out
+
+
+def separable_conv(
+    x: Any,
+    depthwise_weights: Any,
+    pointwise_weights: Any,
+    bias: Any = None,
+    *,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+    data_format: str = "channels_last",
+) -> Array:
+    """Convolve every channel by itself, then mix the channels at each place.
+
+    Strides, padding and dilation belong to the first, depthwise step.
+
+    Parameters
+    ----------
+    x : array_like, shape (batch, spatial..., channels) or (batch, channels, spatial...)
+        One to three spatial axes.
+    depthwise_weights : array_like, shape (k..., channels, multiplier)
+        As in `depthwise_conv`.
+    pointwise_weights : array_like, shape (1..., channels * multiplier, filters)
+        The convolution of kernel size 1 that follows.
+    bias : array_like, shape (filters,), optional
+        Added at the end.
+    strides, padding, dilation_rate, data_format
+        As in `conv`.
+
+    Returns
+    -------
+    ndarray, shape (batch, out..., filters) or (batch, filters, out...)
+        Of a dtype chosen as in `conv`; nothing is rounded between the two steps.
+
+    Raises
+    ------
+    ConvError
+        If an argument is malformed, the shapes do not fit each other, or memory does not suffice.
+
+    Notes
+    -----
+    Source: arXiv:1610.02357, as in Keras' SeparableConv2D.
+
+    Examples
+    --------
+    >>> x = [[[1, 10], [2, 20], [3, 30]]]
+    >>> separable_conv(x, [[[1], [2]], [[1], [2]]], [[[1], [-1]]]).ravel()
+    array([-57, -95])
+    """
+    signal = read_signal(x, data_format)
+    depthwise = _read_weights("depthwise_weights", depthwise_weights, signal, _DEPTHWISE_WEIGHTS)
+    pointwise = _read_weights("pointwise_weights", pointwise_weights, signal, _POINTWISE_WEIGHTS)
+    geometry = _depthwise_geometry(signal, depthwise, strides, padding, dilation_rate, "depthwise_weights")
+    if any(size != 1 for size in pointwise.shape[:-2]):
+        raise ConvError(
+            "pointwise_weights",
+            describe(pointwise),
+            f"its kernel size is {pointwise.shape[:-2]}, but a pointwise kernel covers one cell",
+            f"give shape {_POINTWISE_WEIGHTS}",
+        )
+    between = depthwise.shape[-2] * depthwise.shape[-1]
+    _check_channels("pointwise_weights", pointwise, -2, between, f"the depthwise step gives {between} channels")
+    filters = pointwise.shape[-1]
+    offsets = _read_bias(bias, filters)
+    result = result_dtype(signal, depthwise, pointwise, bias if bias is None else offsets)
+
+    # Both steps at once, so that nothing is allocated for the first if the second does not fit.
+    cells = (signal.shape[0], *geometry.output_size)
+    size = bytes_of((*cells, between + filters), loop_dtype(result))
+    check_memory("x", describe(signal), f"the output of shape {(*cells, filters)}", size)
+    no_offsets = np.zeros(between, np.int64)
+    columns = _run_depthwise(geometry, loop_dtype(result), signal, depthwise, no_offsets)
+    mixing = ConvGeometry(tuple(AxisGeometry(size, 1) for size in geometry.output_size))
+    return finished(_run_conv(mixing, result, columns, pointwise, offsets), result, data_format)
+
+
+def _read_weights(argument: str, weights: Any, x: Array, wanted: str) -> Array:
+    array = read_array(argument, weights)
+    rank = x.ndim - 2
+    if array.ndim != rank + 2:
+        axes = "1 spatial axis" if rank == 1 else f"{rank} spatial axes"
+        raise ConvError(
+            argument,
+            describe(array),
+            f"has {array.ndim} axes, but for the {axes} of `x` it needs {rank + 2}",
+            f"give shape {wanted} with {rank} kernel {'size' if rank == 1 else 'sizes'}",
+            "G8",
+        )
+    if 0 in array.shape:
+        raise ConvError(argument, describe(array), "no axis may be empty", f"give shape {wanted} without zeros", "G2")
+    return array
+
+
+def _read_bias(bias: Any, filters: int) -> Array:
+    if bias is None:
+        return np.zeros(filters, np.int64)
+    array = read_array("bias", bias)
+    if array.shape != (filters,):
+        raise ConvError("bias", describe(array), f"there are {filters} filters", f"give shape ({filters},)")
+    return array
+
+
+def _channels_in_words(channels: int, groups: int = 1) -> str:
+    if groups == 1:
+        return f"`x` has {channels} channels"
+    return f"`x` has {channels} channels in {groups} groups of {channels // groups}"
+
+
+def _check_channels(argument: str, weights: Array, axis: int, channels: int, because: str) -> None:
+    if weights.shape[axis] != channels:
+        right = list(weights.shape)
+        right[axis] = channels
+        raise ConvError(
+            argument,
+            describe(weights),
+            f"is for {weights.shape[axis]} channels, but {because}",
+            f"give shape {tuple(right)}",
+            "G10",
+        )
+
+
+def _check_geometry(geometry: ConvGeometry, x: Array, weights: Array) -> None:
+    if x.shape[1:-1] != geometry.input_size:
+        raise ConvError(
+            "x",
+            describe(x),
+            f"its spatial size is {x.shape[1:-1]}, but the geometry's input is {geometry.input_size}",
+            f"give shape (batch, {', '.join(map(str, geometry.input_size))}, channels)",
+        )
+    if weights.shape[:-2] != geometry.kernel_size:
+        raise ConvError(
+            "weights",
+            describe(weights),
+            f"its kernel size is {weights.shape[:-2]}, but the geometry's is {geometry.kernel_size}",
+            f"give shape ({', '.join(map(str, geometry.kernel_size))}, ..., ...)",
+        )
+
+
+def _check_index_range(axes: Sequence[AxisGeometry]) -> None:
+    for axis in axes:
+        for name, number in [*axis._asdict().items(), ("input_dilation", axis.dilated_input_size)]:
+            if abs(number) >= _LARGEST_NUMBER:
+                raise ConvError(_WORDS.get(name, name), number, "the loops index with 64 bits", "stay below 2**60")
+
+
+@contextlib.contextmanager
+def _sizes_from(x: Array) -> Iterator[None]:
+    """Let an error about the input size name the array that has it."""
+    try:
+        yield
+    except ConvError as error:
+        if error.argument != "input_size":
+            raise
+        raise ConvError("x", describe(x), error.rule, error.remedy, error.constraint) from None

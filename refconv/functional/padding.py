@@ -1,0 +1,210 @@
+"""Padding in every mode, and cropping."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+
+from refconv.arguments import choice, pairs_per_axis
+from refconv.conventions import read
+from refconv.errors import ConvError
+from refconv.functional.arrays import Array, finished, read_signal, result_dtype, working_arrays
+from refconv.loops.cpu import cropping as cropping_loops
+from refconv.loops.cpu import padding as padding_loops
+from refconv.loops.cpu import zero_padding
+
+PAD_MODES = ("constant", "reflect", "replicate", "circular")
+
+_ZERO_PAD = {1: zero_padding.zero_pad1d, 2: zero_padding.zero_pad2d, 3: zero_padding.zero_pad3d}
+_CROP = {1: cropping_loops.crop1d, 2: cropping_loops.crop2d, 3: cropping_loops.crop3d}
+_PAD = {1: padding_loops.pad1d, 2: padding_loops.pad2d, 3: padding_loops.pad3d}
+
+
+def zero_pad(x: Any, *, padding: Any = 1, data_format: str = "channels_last") -> Array:
+    """Add zeros around the data.
+
+    Parameters
+    ----------
+    x : array_like, shape (batch, spatial..., channels) or (batch, channels, spatial...)
+        One to three spatial axes.
+    padding : int or sequence
+        Cells on all sides, per axis, or (before, after) per axis; negative amounts crop.
+    data_format : str
+        ``"channels_last"`` or ``"channels_first"``.
+
+    Returns
+    -------
+    ndarray
+        The dtype is that of `x`, int64 for integers.
+
+    Raises
+    ------
+    ConvError
+        If an argument is malformed, nothing is left, or the result does not fit into memory.
+
+    Notes
+    -----
+    Source: Keras 3.15, ``layers/reshaping/zero_padding2d.py``; negative amounts are the index rule's own.
+
+    Examples
+    --------
+    >>> zero_pad([[[1], [2]]], padding=(1, 2))[0, :, 0]
+    array([0, 1, 2, 0, 0])
+    """
+    signal = read_signal(x, data_format)
+    geometry = read("zero-padding", signal.shape[1:-1], padding=padding).geometry
+    shape = (signal.shape[0], *geometry.output_size, signal.shape[-1])
+    dtype = result_dtype(signal)
+    out, data = working_arrays(shape, dtype, signal, because=("padding", padding))
+    _ZERO_PAD[geometry.rank](out, data, *geometry.axes, steps=out.size)
+    return finished(out, dtype, data_format)
+
+
+def crop(x: Any, *, cropping: Any = 1, data_format: str = "channels_last") -> Array:
+    """Cut cells off the borders.
+
+    Parameters
+    ----------
+    x : array_like, shape (batch, spatial..., channels) or (batch, channels, spatial...)
+        One to three spatial axes.
+    cropping : int or sequence
+        Cells on all sides, per axis, or (before, after) per axis, not negative.
+    data_format : str
+        ``"channels_last"`` or ``"channels_first"``.
+
+    Returns
+    -------
+    ndarray
+        The dtype is that of `x`, int64 for integers.
+
+    Raises
+    ------
+    ConvError
+        If an argument is malformed, or nothing is left.
+
+    Notes
+    -----
+    Source: Keras 3.15, ``layers/reshaping/cropping2d.py``.
+
+    Examples
+    --------
+    >>> crop([[[1], [2], [3], [4]]], cropping=(1, 0))[0, :, 0]
+    array([2, 3, 4])
+    """
+    signal = read_signal(x, data_format)
+    geometry = read("cropping", signal.shape[1:-1], cropping=cropping).geometry
+    shape = (signal.shape[0], *geometry.output_size, signal.shape[-1])
+    dtype = result_dtype(signal)
+    out, data = working_arrays(shape, dtype, signal)
+    _CROP[geometry.rank](out, data, *geometry.axes, steps=out.size)
+    return finished(out, dtype, data_format)
+
+
+def pad(x: Any, *, padding: Any, mode: str = "constant", value: Any = 0, data_format: str = "channels_last") -> Array:
+    """Add cells around the data: a value, or the data themselves again.
+
+    Parameters
+    ----------
+    x : array_like, shape (batch, spatial..., channels) or (batch, channels, spatial...)
+        One to three spatial axes.
+    padding : int or sequence
+        Cells on all sides, per axis, or (before, after) per axis. Negative amounts crop, and the
+        other side is padded with what is left.
+    mode : str
+        What follows ``1 2 3`` when it is padded by two: ``"constant"`` ``v v``, ``"reflect"`` ``2 1``
+        (at most one less than there are data), ``"replicate"`` ``3 3``, ``"circular"`` ``1 2`` (at most
+        as many as there are data).
+    value : number
+        The value v of ``"constant"``, within the range of the result's dtype.
+    data_format : str
+        ``"channels_last"`` or ``"channels_first"``.
+
+    Returns
+    -------
+    ndarray
+        The dtype is that of `x`, int64 for integers.
+
+    Raises
+    ------
+    ConvError
+        If an argument is malformed, a mode has too few data, nothing is left, or the result does not
+        fit into memory.
+
+    Notes
+    -----
+    Source: PyTorch 2.13, ``torch.nn.functional.pad``, for the modes and their limits. Where one side
+    is cropped and the other padded beyond what is left, its ``"reflect"`` shows cropped data again.
+
+    Examples
+    --------
+    >>> [pad([[[1], [2], [3]]], padding=(0, 2), mode=mode)[0, 3:, 0].tolist() for mode in PAD_MODES]
+    [[0, 0], [2, 1], [3, 3], [1, 2]]
+    """
+    signal = read_signal(x, data_format)
+    pairs = pairs_per_axis("padding", padding, signal.ndim - 2)
+    mode = choice("mode", mode, PAD_MODES)
+    for n, (before, after) in zip(signal.shape[1:-1], pairs, strict=True):
+        _check_amount(n, before, after, mode, padding)
+    dtype = result_dtype(signal)
+    number = _read_value(value, mode, dtype)
+    spatial = (n + before + after for n, (before, after) in zip(signal.shape[1:-1], pairs, strict=True))
+    out, data = working_arrays(
+        (signal.shape[0], *spatial, signal.shape[-1]), dtype, signal, because=("padding", padding)
+    )
+    out.fill(number)
+    sources = [_sources(n, *pair, mode) for n, pair in zip(signal.shape[1:-1], pairs, strict=True)]
+    _PAD[len(sources)](out, data, *sources, steps=out.size)
+    return finished(out, dtype, data_format)
+
+
+def _check_amount(n: int, before: int, after: int, mode: str, padding: Any) -> None:
+    left = n - max(-before, 0) - max(-after, 0)
+    if n + before + after < 1 or (left < 1 and mode != "constant"):
+        raise ConvError("padding", padding, f"takes all {n} cells of an axis, so nothing is left", "crop less")
+    limit = {"reflect": left - 1, "circular": left}.get(mode)
+    if limit is not None and max(before, after) > limit:
+        raise ConvError(
+            "padding",
+            padding,
+            f"pads {max(before, after)} cells, but mode {mode!r} has only {limit} to show again on an axis of {left}",
+            f"use at most {limit}, or mode='replicate'",
+        )
+
+
+def _read_value(value: Any, mode: str, dtype: np.dtype[Any]) -> int | float:
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number:
+        raise ConvError("value", value, "not a real number", "use a number")
+    if mode != "constant" and value != 0:
+        raise ConvError(
+            "value", value, f"mode {mode!r} has no value of its own", "leave it out, or use mode='constant'"
+        )
+    if dtype.kind == "i":
+        bounds = np.iinfo(dtype)
+        if not bounds.min <= value <= bounds.max or value != int(value):
+            raise ConvError("value", value, "integers are padded with a whole number of 64 bits", "use x.astype(float)")
+        return int(value)
+    if value not in (math.inf, -math.inf) and abs(value) > float(np.finfo(dtype).max):
+        raise ConvError("value", value, f"is beyond the range of {dtype}", f"use at most {np.finfo(dtype).max:g}")
+    return float(value)
+
+
+def _sources(n: int, before: int, after: int, mode: str) -> Array:
+    """Return which datum each output takes, -1 for the value; shape (n + before + after,)."""
+    left = range(max(-before, 0), n - max(-after, 0))
+    return np.array([_source(i, left, mode) for i in range(-before, n + after)], np.int64)
+
+
+def _source(i: int, left: range, mode: str) -> int:
+    """Return the datum, of those left, that stands at `i` among or beside them."""
+    if i in left:
+        return i
+    if mode == "constant":
+        return -1
+    if mode == "circular":
+        return left[(i - left.start) % len(left)]
+    border = left[0] if i < left.start else left[-1]
+    return border if mode == "replicate" else 2 * border - i

@@ -1,0 +1,150 @@
+"""Upsampling by whole factors, and resizing to a given size."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from refconv.arguments import choice, per_axis
+from refconv.functional.arrays import Array, finished, read_signal, result_dtype, working_arrays
+from refconv.interpolation import COORDINATES, AxisRows, axis_method, axis_taps
+from refconv.loops.cpu import resizing
+
+_NEAREST = {1: resizing.nearest1d, 2: resizing.nearest2d, 3: resizing.nearest3d}
+_INTERPOLATE = {1: resizing.interpolate1d, 2: resizing.interpolate2d, 3: resizing.interpolate3d}
+
+
+def upsample(x: Any, *, size: Any = 2, interpolation: str = "nearest", data_format: str = "channels_last") -> Array:
+    """Upsample by a whole factor on each axis.
+
+    Parameters
+    ----------
+    x : array_like, shape (batch, spatial..., channels) or (batch, channels, spatial...)
+        One to three spatial axes.
+    size : int or sequence of int
+        Factor for all axes, or one per axis.
+    interpolation : str
+        ``"nearest"`` repeats every datum; ``"bilinear"`` (or ``"linear"``, in three dimensions
+        ``"trilinear"``), ``"bicubic"`` (or ``"cubic"``), ``"lanczos3"`` and ``"lanczos5"`` interpolate
+        between cell centres, in any number of dimensions.
+    data_format : str
+        ``"channels_last"`` or ``"channels_first"``.
+
+    Returns
+    -------
+    ndarray
+        Each spatial axis is `size` times as long. The dtype is that of `x`; of integers it is int64
+        for ``"nearest"`` and float64 otherwise, since the weights are fractions.
+
+    Raises
+    ------
+    ConvError
+        If an argument is malformed, or the result does not fit into memory.
+
+    Notes
+    -----
+    Source: Keras 3.15, ``layers/reshaping/up_sampling2d.py``, whose results these are for floats; it
+    rounds interpolated integers to their own dtype, or cuts them off, as its backend has it.
+
+    Examples
+    --------
+    >>> upsample([[[1.0], [2.0]]], size=2)[0, :, 0]
+    array([1., 1., 2., 2.])
+    >>> upsample([[[1.0], [2.0]]], size=2, interpolation="linear")[0, :, 0]
+    array([1.  , 1.25, 1.75, 2.  ])
+    """
+    signal = read_signal(x, data_format)
+    rank = signal.ndim - 2
+    factors = per_axis("size", size, rank)
+    output_size = tuple(n * factor for n, factor in zip(signal.shape[1:-1], factors, strict=True))
+    method = axis_method(interpolation, rank)
+    return _resized(signal, output_size, method, "half_pixel", data_format, because=("size", size))
+
+
+def resize(
+    x: Any,
+    *,
+    size: Any,
+    interpolation: str = "bilinear",
+    coordinates: str = "half_pixel",
+    data_format: str = "channels_last",
+) -> Array:
+    """Resize to a given size, without antialiasing.
+
+    Parameters
+    ----------
+    x : array_like, shape (batch, spatial..., channels) or (batch, channels, spatial...)
+        One to three spatial axes.
+    size : int or sequence of int
+        Size of the result on all spatial axes, or on each.
+    interpolation : str
+        As in `upsample`.
+    coordinates : str
+        ``"half_pixel"`` (cell centres, as Keras, JAX, PyTorch's default), ``"align_corners"`` (the first
+        and the last datum stay at the borders), or ``"asymmetric"`` (the left edges of cells, as
+        PyTorch's ``"nearest"``); see `refconv.interpolation`.
+    data_format : str
+        ``"channels_last"`` or ``"channels_first"``.
+
+    Returns
+    -------
+    ndarray
+        The dtype is that of `x`; of integers it is int64 for ``"nearest"`` and float64 otherwise.
+
+    Raises
+    ------
+    ConvError
+        If an argument is malformed, or the result does not fit into memory.
+
+    Notes
+    -----
+    Source: `refconv.interpolation`, which names the frameworks' own words for each method.
+
+    Examples
+    --------
+    >>> resize([[[1.0], [2.0], [4.0]]], size=5, coordinates="align_corners")[0, :, 0]
+    array([1. , 1.5, 2. , 3. , 4. ])
+    """
+    signal = read_signal(x, data_format)
+    rank = signal.ndim - 2
+    output_size = per_axis("size", size, rank)
+    method = axis_method(interpolation, rank)
+    coordinates = choice("coordinates", coordinates, COORDINATES)
+    return _resized(signal, output_size, method, coordinates, data_format, because=("size", size))
+
+
+def _resized(
+    signal: Array,
+    output_size: tuple[int, ...],
+    method: str,
+    coordinates: str,
+    data_format: str,
+    because: tuple[str, object],
+) -> Array:
+    nearest = method == "nearest"
+    dtype = result_dtype(signal) if nearest else result_dtype(signal, np.empty(0))
+    shape = (signal.shape[0], *output_size, signal.shape[-1])
+    out, x = working_arrays(shape, dtype, signal, because=because)
+    sizes = zip(signal.shape[1:-1], output_size, strict=True)
+    rows = [axis_taps(n, m, method, coordinates) for n, m in sizes]
+    rank = len(rows)
+    if nearest:
+        _NEAREST[rank](out, x, *(_taps(axis)[:, 0].copy() for axis in rows), steps=out.size)
+    else:
+        taps = [array for axis in rows for array in (_taps(axis), _weights(axis))]
+        _INTERPOLATE[rank](out, x, *taps, steps=out.size * math.prod(array.shape[1] for array in taps[::2]))
+    return finished(out, dtype, data_format)
+
+
+def _taps(rows: AxisRows) -> Array:
+    """Return which data each output reads, shape (outputs, most taps), -1 where a row has fewer."""
+    most = max(map(len, rows))
+    return np.array([[i for i, _ in row] + [-1] * (most - len(row)) for row in rows], np.int64)
+
+
+def _weights(rows: AxisRows) -> Array:
+    """Return the weights of what each output reads, shape (outputs, most taps)."""
+    most = max(map(len, rows))
+    return np.array([[weight for _, weight in row] + [0.0] * (most - len(row)) for row in rows], np.float64)

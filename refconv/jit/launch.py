@@ -1,0 +1,77 @@
+"""When a kernel may use several threads, and how it is launched then.
+
+Numba's workqueue layer aborts the process when two threads launch at once, and OpenMP ends a forked
+child that launches after its parent did. So launches stand in line, and a forked child of a process
+under OpenMP keeps to one thread.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+from refconv.jit.kernel_cache import keep_on_disk
+
+_launch_lock = threading.Lock()
+_may_launch_threads = True
+
+
+def _after_fork_in_child() -> None:
+    """Keep to one thread in a forked child: OpenMP ends a child that inherited its threads."""
+    global _launch_lock, _may_launch_threads
+    _launch_lock = threading.Lock()
+    try:
+        _may_launch_threads = _may_launch_threads and numba.threading_layer() in ("tbb", "workqueue")
+    except ValueError:  # No layer was chosen yet; the default one is OpenMP.
+        _may_launch_threads = False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def threads_are_of_use() -> bool:
+    """Tell whether a launch may use more than one thread."""
+    return _may_launch_threads and int(numba.config.NUMBA_NUM_THREADS) > 1
+
+
+def launch(kernel: Callable[..., None], *arguments: Any) -> None:
+    """Call a kernel that is compiled for all threads, one launch at a time."""
+    with _launch_lock:
+        kernel(*arguments)
+
+
+class Compiled:
+    """A function that Numba compiles for one thread and for all, each when first called.
+
+    Attributes
+    ----------
+    py : function
+        The function as it is written; a ``prange`` in it is what the threads share.
+    serial, parallel : function
+        The function compiled for one thread and for all.
+    """
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        functools.update_wrapper(self, function)
+        self.py = function
+
+    @functools.cached_property
+    def serial(self) -> Callable[..., None]:
+        """The function compiled for one thread."""
+        return self._compiled(parallel=False)
+
+    @functools.cached_property
+    def parallel(self) -> Callable[..., None]:
+        """The function compiled for all threads."""
+        return self._compiled(parallel=True)
+
+    def _compiled(self, parallel: bool) -> Callable[..., None]:
+        # The division of Numba's 'python' error model may raise, which costs a loop its threads.
+        dispatcher = numba.njit(parallel=parallel, nogil=True, error_model="numpy")(self.py)
+        return keep_on_disk(dispatcher, "parallel" if parallel else "serial")

@@ -1,0 +1,1 @@
+"""The loops on the CPU, one file per layer type."""

@@ -1,0 +1,57 @@
+"""Cropping: every output is the datum under it, and there is always one.
+
+The arrays of all three loops, with one more spatial axis for each rank::
+
+    out      (batch, out..., channels)
+    x        (batch, in..., channels)
+
+An axis is that of a convolution with negative padding whose kernel has one element, of weight 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from refconv.geometry import AxisGeometry
+from refconv.loops.jit import input_index, prange, textbook
+
+Array = Any
+
+
+@textbook
+def crop1d(out: Array, x: Array, axis: AxisGeometry) -> None:
+    """Crop one axis."""
+    batch, length, channels = out.shape
+    for cell in prange(batch * length):
+        n, o = cell // length, cell % length
+        i = input_index(o, 0, axis)
+        for c in range(channels):
+            out[n, o, c] = x[n, i, c]
+
+
+@textbook
+def crop2d(out: Array, x: Array, rows: AxisGeometry, columns: AxisGeometry) -> None:
+    """Crop two axes."""
+    batch, height, width, channels = out.shape
+    for line in prange(batch * height):
+        n, oh = line // height, line % height
+        ih = input_index(oh, 0, rows)
+        for ow in range(width):
+            iw = input_index(ow, 0, columns)
+            for c in range(channels):
+                out[n, oh, ow, c] = x[n, ih, iw, c]
+
+
+@textbook
+def crop3d(out: Array, x: Array, planes: AxisGeometry, rows: AxisGeometry, columns: AxisGeometry) -> None:
+    """Crop three axes."""
+    batch, depth, height, width, channels = out.shape
+    for plane in prange(batch * depth):
+        n, od = plane // depth, plane % depth
+        id_ = input_index(od, 0, planes)
+        for oh in range(height):
+            ih = input_index(oh, 0, rows)
+            for ow in range(width):
+                iw = input_index(ow, 0, columns)
+                for c in range(channels):
+                    out[n, od, oh, ow, c] = x[n, id_, ih, iw, c]
