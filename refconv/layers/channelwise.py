@@ -1,0 +1,31 @@
+"""What the layers without weights share: upsampling, zero padding, cropping."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from refconv import conventions
+from refconv.geometry import ConvGeometry
+from refconv.layers.base import Layer, Shape
+from refconv.trace import Stage
+
+
+class ChannelwiseLayer(Layer):
+    """Base of the layers without weights, which treat every channel alike and by itself."""
+
+    kind: str
+
+    def _words(self) -> dict[str, Any]:
+        """Return the arguments in the words of `refconv.conventions`."""
+        raise NotImplementedError
+
+    def _axes(self, spatial: tuple[int, ...], channels: int | None) -> ConvGeometry:
+        reading = conventions.read(self.kind, spatial, "keras", **self._words())
+        return replace(reading.geometry, groups=channels or 1)
+
+    def _stages(self, input_shape: Shape, channels: int) -> tuple[Stage, ...]:
+        geometry = self.geometry(input_shape)
+        return (Stage(self.kind, geometry, np.ones((*geometry.kernel_size, 1, channels), self.dtype)),)

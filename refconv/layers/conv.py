@@ -1,0 +1,263 @@
+"""Convolution layers in one, two and three dimensions."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from refconv import functional
+from refconv.arguments import whole_number
+from refconv.geometry import ConvGeometry
+from refconv.layers.base import Shape, Weight
+from refconv.layers.kernel import KernelLayer
+from refconv.layers.reading import read_initializer
+from refconv.trace import Stage
+
+
+class Convolution(KernelLayer):
+    """Base of the convolution layers.
+
+    Parameters
+    ----------
+    filters : int
+        Channels of the output.
+    kernel_size, strides, dilation_rate : int or sequence of int
+        One number, or one per spatial axis; strides and dilation above 1 do not go together.
+    padding : str
+        ``"valid"``, ``"same"``, or in one dimension ``"causal"``, in any letter case.
+    data_format : str, optional
+        ``"channels_last"`` or ``"channels_first"``; by default what keras.json says.
+    groups : int
+        Divides the channels and the filters; filters read only the channels of their group.
+    activation : str, callable or None
+        See `refconv.activations.get`.
+    use_bias : bool
+        Whether a bias is added to every filter.
+    kernel_initializer, bias_initializer : str or callable
+        See `refconv.initializers.get`.
+    kernel_regularizer, bias_regularizer, activity_regularizer : None
+        Not supported here.
+    kernel_constraint, bias_constraint : None
+        Not supported here.
+    **kwargs
+        ``trainable``, ``dtype`` and ``name``; see `refconv.layers.base.Layer`.
+
+    Attributes
+    ----------
+    kernel : ndarray, shape (k..., channels / groups, filters)
+        Once the layer is built; may be assigned.
+    bias : ndarray, shape (filters,), or None
+        Likewise.
+
+    Raises
+    ------
+    ConvError
+        If an argument is wrong by itself or with the others.
+    """
+
+    kind = "conv"
+    weight_initializers: ClassVar = {"kernel": "kernel_initializer", "bias": "bias_initializer"}
+    kernel = Weight()
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: None = None,
+        bias_regularizer: None = None,
+        activity_regularizer: None = None,
+        kernel_constraint: None = None,
+        bias_constraint: None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            kernel_size=kernel_size,
+            strides=strides,
+            padding=padding,
+            data_format=data_format,
+            dilation_rate=dilation_rate,
+            activation=activation,
+            use_bias=use_bias,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            **kwargs,
+        )
+        self.filters = whole_number("filters", filters, 1)
+        self.groups = whole_number("groups", groups, 1)
+        self.kernel_initializer = read_initializer("kernel_initializer", kernel_initializer, "glorot_uniform")
+        self._axes(self._ample_size(), None)
+
+    def call(self, inputs: np.ndarray) -> np.ndarray:
+        """Compute the output of a built layer."""
+        outputs = functional.conv(inputs, self.kernel, self.bias, data_format=self.data_format, **self._words())
+        return self._activated(outputs)
+
+    def _words(self) -> dict[str, Any]:
+        return {**super()._words(), "groups": self.groups}
+
+    def _axes(self, spatial: tuple[int, ...], channels: int | None) -> ConvGeometry:
+        geometry = super()._axes(spatial, channels)
+        # Unknown channels must not be what is wrong: any multiple of the groups stands for them.
+        geometry.check_channels(self.groups if channels is None else channels, self.filters)
+        return geometry
+
+    def _weight_shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
+        shapes = {"kernel": (*self.kernel_size, channels // self.groups, self.filters)}
+        return {**shapes, "bias": (self.filters,)} if self.use_bias else shapes
+
+    def _output_channels(self, channels: int | None) -> int | None:
+        return self.filters
+
+    def _stages(self, input_shape: Shape, channels: int) -> tuple[Stage, ...]:
+        geometry = self.geometry(input_shape)
+        return (Stage("conv", geometry, self._arrays.get("kernel"), self._arrays.get("bias")),)
+
+
+class Conv1D(Convolution):
+    """Convolution over one axis, such as time.
+
+    The input has shape (batch, steps, channels), the output (batch, new_steps, filters), or with
+    the channels second. The arguments are those of `refconv.layers.conv.Convolution`.
+
+    Source: ``keras/src/layers/convolutional/conv1d.py``, Keras 3.15.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).random((4, 10, 128))
+    >>> Conv1D(32, 3, activation="relu")(x).shape
+    (4, 8, 32)
+    """
+
+    rank = 1
+
+
+class Conv2D(Convolution):
+    """Convolution over two axes, such as the rows and columns of an image.
+
+    The input has shape (batch, rows, columns, channels), the output (batch, new_rows, new_columns,
+    filters), or with the channels second. The arguments are those of `refconv.layers.conv.Convolution`.
+
+    Source: ``keras/src/layers/convolutional/conv2d.py``, Keras 3.15.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).random((1, 5, 6, 2))
+    >>> layer = Conv2D(4, 3, padding="same")
+    >>> layer(x).shape, layer.kernel.shape
+    ((1, 5, 6, 4), (3, 3, 2, 4))
+    """
+
+    rank = 2
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = (1, 1),
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = (1, 1),
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: None = None,
+        bias_regularizer: None = None,
+        activity_regularizer: None = None,
+        kernel_constraint: None = None,
+        bias_constraint: None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            filters=filters,
+            kernel_size=kernel_size,
+            strides=strides,
+            padding=padding,
+            data_format=data_format,
+            dilation_rate=dilation_rate,
+            groups=groups,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            **kwargs,
+        )
+
+
+class Conv3D(Convolution):
+    """Convolution over three axes, such as those of a volume.
+
+    The input has shape (batch, n1, n2, n3, channels), the output (batch, o1, o2, o3, filters), or
+    with the channels second. The arguments are those of `refconv.layers.conv.Convolution`.
+
+    Source: ``keras/src/layers/convolutional/conv3d.py``, Keras 3.15.1.
+
+    Examples
+    --------
+    >>> Conv3D(32, 3).compute_output_shape((4, 10, 10, 10, 128))
+    (4, 8, 8, 8, 32)
+    """
+
+    rank = 3
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = (1, 1, 1),
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = (1, 1, 1),
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: None = None,
+        bias_regularizer: None = None,
+        activity_regularizer: None = None,
+        kernel_constraint: None = None,
+        bias_constraint: None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            filters=filters,
+            kernel_size=kernel_size,
+            strides=strides,
+            padding=padding,
+            data_format=data_format,
+            dilation_rate=dilation_rate,
+            groups=groups,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            **kwargs,
+        )
