@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, settings
 # One folder of compiled kernels per worker: two processes that compile the same kernel at once
 # would otherwise test each other's files, which has a test of its own.
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
-os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"refconv-test-cache-{os.getuid()}" / _WORKER))
+_KERNELS = Path(tempfile.gettempdir()) / f"refconv-test-cache-{os.getuid()}" / _WORKER
+os.environ.setdefault("NUMBA_CACHE_DIR", str(_KERNELS))
 os.environ["MPLBACKEND"] = "Agg"
 
 settings.register_profile(
