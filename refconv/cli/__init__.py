@@ -1,0 +1,7 @@
+"""The command line: ``refconv size``, ``explain``, ``solve``, ``show`` and ``demo``."""
+
+from __future__ import annotations
+
+from refconv.cli.commands import main
+
+__all__ = ["main"]
