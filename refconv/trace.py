@@ -133,9 +133,7 @@ class Stamp(NamedTuple):
     terms: tuple[Term, ...]
 
 
-def trace(
-    stage: Stage | ConvGeometry, x: Any = None, *, filter: int = 0, channel: int | None = None
-) -> Iterator[Step]:
+def trace(stage: Stage | ConvGeometry, x: Any = None, *, filter: int = 0, channel: int | None = None) -> Iterator[Step]:
     """Go through the outputs of one filter in row-major order, term by term.
 
     Parameters
@@ -237,9 +235,7 @@ def trace_stamps(
                 running_sum = None
                 if reader.numeric and tap.input_index is not None:
                     sums[tap.input_index] = running_sum = sums[tap.input_index] + weight * value
-                terms.append(
-                    Term(tap.kind, tap.kernel_index, tap.cell, tap.input_index, c, weight, value, running_sum)
-                )
+                terms.append(Term(tap.kind, tap.kernel_index, tap.cell, tap.input_index, c, weight, value, running_sum))
             yield Stamp(input_index, c, filter, tuple(terms))
 
 

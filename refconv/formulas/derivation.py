@@ -90,8 +90,8 @@ class AxisExplanation:
         Cells at the end that no output reads: what the floor drops.
     dropped : str
         Which cells these are, in words; empty if there are none.
-    sharing : tuple of int
-        All input sizes that give the same output size, this one included.
+    sharing : range
+        All input sizes that give the same output size, this one included; in JSON the first and the last.
     ambiguity : str
         Which of the sizes that a transposed layer may have was chosen, and why; empty for others.
     relationships : tuple of str
@@ -111,7 +111,7 @@ class AxisExplanation:
     given: str
     unread: int
     dropped: str
-    sharing: tuple[int, ...]
+    sharing: range
     ambiguity: str
     relationships: tuple[str, ...]
     note: str
@@ -321,7 +321,7 @@ def _dropped(axis: AxisGeometry, symbolic: str) -> str:
     # A kernel of one element at stride 1 visits the cells of the padded input one by one.
     cells = axis._replace(kernel_size=1, stride=1, dilation=1)
     under = [input_index(cell, 0, cells) for cell in range(axis.padded_size - axis.unread, axis.padded_size)]
-    data = [str(index) for index in under if index >= 0]
+    data = [index for index in under if index >= 0]
     zeros = under.count(INSERTED_ZERO_INDEX)
     padding = len(under) - len(data) - zeros
     parts = []
@@ -336,22 +336,31 @@ def _dropped(axis: AxisGeometry, symbolic: str) -> str:
     return f"{subject} of the padded input: {_listed(parts)}."
 
 
-def _sharing(name: str, values: dict[str, int], result: int) -> tuple[int, ...]:
+def _sharing(name: str, values: dict[str, int], result: int) -> range:
     """Return the input sizes for which the layer, described by the same words, has this output size."""
     formula = FORMULAS[name]
-    first = last = values["i"]
-    while first > 1 and formula.compute({**values, "i": first - 1}) == result:
-        first -= 1
-    while formula.compute({**values, "i": last + 1}) == result:
-        last += 1
-    return tuple(range(first, last + 1))
+
+    # Output sizes never fall as the input grows, so both ends are found by doubling and halving,
+    # however large the stride is.
+    def reach(direction: int, limit: int | None) -> int:
+        def shares(step: int) -> bool:
+            if limit is not None and step > limit:
+                return False
+            return formula.compute({**values, "i": values["i"] + direction * step}) == result
+
+        good, bad = 0, 1
+        while shares(bad):
+            good, bad = bad, 2 * bad
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            good, bad = (middle, bad) if shares(middle) else (good, middle)
+        return good
+
+    return range(values["i"] - reach(-1, values["i"] - 1), values["i"] + reach(1, None) + 1)
 
 
 def _sharing_in_words(axis: AxisExplanation) -> str:
-    if len(axis.sharing) == 1:
-        return ""
-    sizes = [str(size) for size in axis.sharing]
-    return f"Input sizes {_few(sizes)} share this output size."
+    return f"Input sizes {_few(axis.sharing)} share this output size." if len(axis.sharing) > 1 else ""
 
 
 def _ambiguity(name: str, values: dict[str, int], axis: AxisGeometry) -> str:
@@ -365,8 +374,8 @@ def _ambiguity(name: str, values: dict[str, int], axis: AxisGeometry) -> str:
         smallest, padding = stride * (axis.input_size - 1) + 1, "'same' padding"
     else:
         smallest, padding = result - extra, f"padding {lo if lo == hi else (lo, hi)}"
-    sizes = [str(size) for size in range(smallest, smallest + stride)]
-    chosen = f"{result} is chosen" if str(result) in sizes else f"{result} is not among them"
+    sizes = range(smallest, smallest + stride)
+    chosen = f"{result} is chosen" if result in sizes else f"{result} is not among them"
     return (
         f"A convolution with kernel {axis.dilated_kernel_size}, stride {stride} and {padding} takes "
         f"{_few(sizes)} alike to {axis.input_size}; {chosen}: {why}."
@@ -446,8 +455,8 @@ def _listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
-def _few(words: Sequence[str]) -> str:
-    return _listed(words) if len(words) < 5 else f"{words[0]} to {words[-1]}"
+def _few(numbers: Sequence[int]) -> str:
+    return _listed(list(map(str, numbers))) if len(numbers) < 5 else f"{numbers[0]} to {numbers[-1]}"
 
 
 def _times(sizes: Sequence[int]) -> str:
@@ -459,7 +468,9 @@ def _number(name: str) -> int:
 
 
 def _plain(value: Any) -> Any:
-    """Return tuples as lists, all the way down."""
+    """Return tuples as lists, and ranges as their first and last, all the way down."""
+    if isinstance(value, range):
+        return [value[0], value[-1]]
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
