@@ -347,3 +347,11 @@ def test_values_are_the_same_every_time_and_sum_as_the_loops_do() -> None:
     y = refconv.conv([x], weights, strides=2, padding=((1, 0), (0, 2)))
     assert sums == y.ravel().tolist()
     assert len(set(sums)) > 6
+
+
+def test_a_framework_crops_in_its_own_words() -> None:
+    matlab = "size conv-transpose --input 10 --kernel 3 --stride 2 --framework matlab --cropping same"
+    assert run(matlab).output == "20\n"
+    refused = run("size cropping --input 10 --cropping same")
+    assert refused.exit_code == 2
+    assert "`--cropping` = 'same'" in refused.stderr

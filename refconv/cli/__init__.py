@@ -1,4 +1,4 @@
-"""The command line: ``refconv size``, ``explain``, ``solve``, ``show`` and ``demo``."""
+"""The command line: ``refconv size``, ``explain``, ``solve``, ``show``, ``signature`` and ``demo``."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ LAYER_OPTIONS: dict[str, tuple[str, Callable[[str, str, int], Any], str]] = {
     "depth_multiplier": (_NUMBER, _whole_number, "Depthwise filters a channel."),
     "size": (_NUMBER, values.per_axis, "Factor of upsampling."),
     "interpolation": (_WORD, _word, "nearest, bilinear, bicubic, lanczos3 or lanczos5."),
-    "cropping": (_AMOUNT, values.amounts, "Cells cut off, as for --padding."),
+    "cropping": (_AMOUNT, values.padding, "Cells cut off, as for --padding; matlab: also same."),
 }
 _SHORT = {"kernel": "-k", "stride": "-s", "padding": "-p", "dilation": "-d"}
 
@@ -418,6 +418,32 @@ def _check_drawable(reading: Reading) -> None:
             small = joined((8,) * geometry.rank)
             rule = f"cells are legible where an axis has up to {MOST_CELLS} of them"
             raise ConvError(option, joined(size), rule, f"draw a smaller layer, such as {option} {small}")
+
+
+@commands.command(
+    epilog="""\b
+LAYER  Conv1D, Conv2DTranspose, DepthwiseConv2D, UpSampling3D and so on, or a
+       framework's name of one, such as ConvTranspose1d
+NAME   keras1, tf, keras, torch, onnx, jax or matlab
+
+\b
+Examples:
+  refconv signature Conv1DTranspose
+  refconv signature Conv2D --framework torch
+  refconv signature transposedConv3dLayer --json
+"""
+)
+@click.argument("layer", metavar="LAYER")
+@click.option("-f", "--framework", metavar="NAME", help="Only this one.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object instead of a text.")
+def signature(layer: str, framework: str | None, as_json: bool) -> None:
+    """Print what each framework calls LAYER and its arguments, and where that is documented."""
+    from refconv.signatures import signature as signature_of
+
+    found = signature_of(layer)
+    if framework is not None:
+        found = found.only(framework)
+    click.echo(json.dumps(found.as_dict(), indent=2) if as_json else wrapped(str(found)))
 
 
 @commands.command(

@@ -104,7 +104,7 @@ def amounts(option: str, text: str, rank: int) -> int | tuple[Amount, ...]:
 
 
 def padding(option: str, text: str, rank: int) -> str | int | tuple[Amount, ...]:
-    """Read a padding: a word such as ``same``, or amounts.
+    """Read a padding or a cropping: a word such as ``same``, or amounts.
 
     Examples
     --------
