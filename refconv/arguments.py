@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -30,6 +31,32 @@ def whole_number(argument: str, value: Any, minimum: int | None = None) -> int:
         raise ConvError(argument, value, "not a whole number", "use an int") from None
     if minimum is not None and number < minimum:
         raise ConvError(argument, value, f"must be at least {minimum}", f"use {minimum} or more")
+    return number
+
+
+def finite_number(argument: str, value: Any, minimum: float | None = None) -> float:
+    """Read one finite real number.
+
+    Raises
+    ------
+    ConvError
+        If it is not one (a bool or a string is not), or is below `minimum`.
+
+    Examples
+    --------
+    >>> finite_number("l2", 0.01, minimum=0)
+    0.01
+    """
+    try:
+        if isinstance(value, (bool, str, bytes)):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ConvError(argument, value, "not a number", "use a float") from None
+    if not math.isfinite(number):
+        raise ConvError(argument, value, "not a finite number", "use a finite float")
+    if minimum is not None and number < minimum:
+        raise ConvError(argument, value, f"must be at least {minimum:g}", f"use {minimum:g} or more")
     return number
 
 

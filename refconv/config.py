@@ -1,4 +1,4 @@
-"""The defaults that Keras' configuration file sets: the data format and the float type.
+"""The defaults that Keras' configuration file sets: the data format, Keras 1's ordering, the float type.
 
 The file is ``keras.json`` in the folder that the environment variable KERAS_HOME names, or in
 ``~/.keras``. It is read whenever a default is needed and never written.
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 # The first of each is the default.
 DATA_FORMATS = ("channels_last", "channels_first")
 FLOAT_TYPES = ("float32", "float16", "float64")
+DIM_ORDERINGS = ("th", "tf")
 
 
 class Configuration(NamedTuple):
@@ -26,10 +27,13 @@ class Configuration(NamedTuple):
         ``"channels_last"`` or ``"channels_first"``.
     floatx : str
         ``"float32"``, ``"float16"`` or ``"float64"``.
+    image_dim_ordering : str
+        Keras 1's ``"th"`` (channels first) or ``"tf"`` (channels last).
     """
 
     image_data_format: str = DATA_FORMATS[0]
     floatx: str = FLOAT_TYPES[0]
+    image_dim_ordering: str = DIM_ORDERINGS[0]
 
 
 def configuration_file() -> Path:
@@ -47,7 +51,7 @@ def read_configuration() -> Configuration:
     Examples
     --------
     >>> read_configuration()
-    Configuration(image_data_format='channels_last', floatx='float32')
+    Configuration(image_data_format='channels_last', floatx='float32', image_dim_ordering='th')
     """
     path = configuration_file()
     try:
@@ -63,6 +67,7 @@ def read_configuration() -> Configuration:
     return Configuration(
         _setting(path, settings, "image_data_format", DATA_FORMATS),
         _setting(path, settings, "floatx", FLOAT_TYPES),
+        _setting(path, settings, "image_dim_ordering", DIM_ORDERINGS),
     )
 
 
@@ -86,6 +91,19 @@ def floatx() -> str:
     'float32'
     """
     return read_configuration().floatx
+
+
+def image_dim_ordering() -> str:
+    """Return where Keras 1's layers that are not told it have their channels; unset it is ``"th"``.
+
+    Source: the documentation of Keras 1's layers; its last releases took ``"tf"`` where it was unset.
+
+    Examples
+    --------
+    >>> image_dim_ordering()
+    'th'
+    """
+    return read_configuration().image_dim_ordering
 
 
 def _setting(path: Path, settings: dict[str, Any], name: str, choices: tuple[str, ...]) -> str:
