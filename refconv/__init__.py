@@ -22,6 +22,7 @@ _HOMES = {
     "refconv.errors": ("ConvError",),
     "refconv.geometry": ("AxisGeometry", "ConvGeometry", "receptive_field"),
     "refconv.questions": ("explain", "output_size"),
+    "refconv.signatures": ("signature",),
     "refconv.solver": ("solve",),
     "refconv.matrices": ("matrix",),
     "refconv.functional": (
@@ -36,11 +37,44 @@ _HOMES = {
         "pad",
         "unfold",
         "fold",
+        "bias_grad",
+        "conv_grad_input",
+        "conv_grad_weights",
+        "conv_transpose_grad_input",
+        "conv_transpose_grad_weights",
+        "crop_grad_input",
+        "depthwise_conv_grad_input",
+        "depthwise_conv_grad_weights",
+        "fold_grad_input",
+        "pad_grad_input",
+        "resize_grad_input",
+        "separable_conv_grad_input",
+        "separable_conv_grad_weights",
+        "unfold_grad_input",
+        "upsample_grad_input",
+        "zero_pad_grad_input",
     ),
     "refconv.visual": ("animate",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-_ROOMS = ("conventions", "formulas", "functional", "geometry", "layers", "trace", "visual")
+_ROOMS = (
+    "activations",
+    "constraints",
+    "conventions",
+    "dialects",
+    "formulas",
+    "functional",
+    "geometry",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "regularizers",
+    "trace",
+    "visual",
+)
 
 __all__ = ["__version__", *_HOME_OF, *_ROOMS]
 

@@ -106,6 +106,36 @@ def axis_taps(input_size: int, output_size: int, method: str, coordinates: str =
     return tuple(_weighted(above, below, input_size, *_KERNELS[method]) for above, below in places)
 
 
+def adjoint_taps(rows: AxisRows, input_size: int) -> AxisRows:
+    """Return, for every datum on one axis, the outputs that read it and their weights.
+
+    These are the rows of the transposed matrix: interpolation by them is the adjoint of that by `rows`,
+    the way back of a gradient.
+
+    Parameters
+    ----------
+    rows : tuple of rows
+        As `axis_taps` returns them.
+    input_size : int
+        Number of data.
+
+    Returns
+    -------
+    tuple of rows
+        Row `i` is a tuple of (output, weight), the outputs rising; empty for a datum that none reads.
+
+    Examples
+    --------
+    >>> adjoint_taps(axis_taps(2, 4, "linear"), 2)
+    (((0, 1.0), (1, 0.75), (2, 0.25)), ((1, 0.25), (2, 0.75), (3, 1.0)))
+    """
+    readers: list[list[tuple[int, float]]] = [[] for _ in range(input_size)]
+    for o, row in enumerate(rows):
+        for i, weight in row:
+            readers[i].append((o, weight))
+    return tuple(map(tuple, readers))
+
+
 def _coordinate(o: int, input_size: int, output_size: int, coordinates: str) -> tuple[int, int]:
     """Return where output `o` stands among the data, as an exact fraction (above, below)."""
     if coordinates == "half_pixel":

@@ -137,6 +137,10 @@ def _subject(
         return layer, {}
     if not hasattr(layer, "compute_output_shape") or not hasattr(layer, "kind"):
         raise ConvError("layer", layer, "neither a kind of layer, a geometry nor a layer", "give 'conv' or a layer")
+    if hasattr(layer, "reading"):
+        # A layer in another framework's words reads them itself.
+        reading: tuple[Reading, dict[str, Any]] = layer.reading(input_shape)
+        return reading
     return _reading_of(layer, input_shape)
 
 

@@ -15,10 +15,10 @@ from PIL import Image
 
 from refconv import conventions, layers
 from refconv.errors import ConvError
+from refconv.files import write_whole
 from refconv.geometry import AxisGeometry, ConvGeometry
 from refconv.trace import Stage
 from refconv.visual import Animation, animate
-from refconv.visual.files import write_whole
 from refconv.visual.progress import Progress
 
 GEOMETRY = ConvGeometry((AxisGeometry(4, 2), AxisGeometry(3, 2)))

@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "solver": {"arguments", "errors", "geometry", "conventions"},
     "conventions": {"arguments", "errors", "geometry"},
     "trace": {"arguments", "errors", "geometry"},
-    "jit": set(),
+    "jit": {"errors", "geometry"},
     "loops": {"arguments", "errors", "geometry", "interpolation", "jit"},
     "tiled": {"arguments", "errors", "geometry", "interpolation", "jit"},
     "memory": {"errors"},
@@ -32,8 +32,11 @@ ALLOWED: dict[str, set[str]] = {
     "matrices": {"arguments", "errors", "geometry", "memory", "interpolation", "trace"},
     "questions": {"arguments", "errors", "geometry", "conventions", "formulas"},
     "config": {"errors", "arguments"},
-    "activations": {"errors", "arguments"},
-    "initializers": {"errors", "arguments"},
+    "identifiers": {"errors"},
+    "activations": {"errors", "identifiers"},
+    "initializers": {"errors", "arguments", "identifiers"},
+    "regularizers": {"errors", "arguments", "identifiers"},
+    "constraints": {"errors", "arguments", "identifiers"},
     "layers": {
         "arguments",
         "errors",
@@ -46,10 +49,32 @@ ALLOWED: dict[str, set[str]] = {
         "config",
         "activations",
         "initializers",
+        "regularizers",
+        "constraints",
     },
-    "visual": {"arguments", "errors", "geometry", "interpolation", "formulas", "trace"},
+    "dialects": {
+        "arguments",
+        "errors",
+        "geometry",
+        "conventions",
+        "functional",
+        "trace",
+        "config",
+        "activations",
+        "initializers",
+        "regularizers",
+        "constraints",
+        "layers",
+    },
+    "signatures": {"arguments", "errors", "layers"},
+    "files": {"errors"},
+    "losses": {"errors", "identifiers", "functional", "layers"},
+    "metrics": {"arguments", "errors", "identifiers", "functional", "losses"},
+    "optimizers": {"arguments", "errors", "identifiers", "functional", "layers"},
+    "models": {"arguments", "errors", "files", "functional", "layers", "losses", "metrics", "optimizers"},
+    "visual": {"arguments", "errors", "files", "geometry", "interpolation", "formulas", "trace"},
 }
-TOP = {"cli", "demo", "bench", "__main__", "__init__"}
+TOP = {"cli", "demo", "bench", "verify", "__main__", "__init__"}
 
 # Rooms that answer before numba or matplotlib would have loaded.
 LIGHT = ["geometry", "formulas", "solver", "conventions", "trace", "interpolation", "questions", "visual.scene"]

@@ -339,6 +339,65 @@ def ramp(shape, dtype="float32"):
     return np.arange(math.prod(shape), dtype=dtype).reshape(shape) / 10
 
 
+def described(**changes: Any) -> dict[str, Any]:
+    return {
+        "activation": {"class_name": "leaky_relu", "config": {"negative_slope": 0.1}},
+        "kernel_initializer": {"class_name": "HeUniform", "config": {"seed": 3}},
+        "bias_initializer": {"class_name": "Constant", "config": {"value": 0.25}},
+        "kernel_regularizer": "l2",
+        "bias_regularizer": {"class_name": "L1", "config": {"l1": 0.5}},
+        "activity_regularizer": {"class_name": "L1L2", "config": {"l1": 0.125, "l2": 0.0}},
+        "kernel_constraint": {"class_name": "MaxNorm", "config": {"max_value": 3, "axis": [0, 1]}},
+        "bias_constraint": "non_neg",
+        **changes,
+    }
+
+
+def test_every_argument_that_names_something_survives_a_configuration() -> None:
+    layer = layers.Conv1D(2, 3, **described())
+    config = layer.get_config()
+    assert json.loads(json.dumps(config))["kernel_constraint"] == {
+        "module": "keras.constraints",
+        "class_name": "MaxNorm",
+        "config": {"max_value": 3, "axis": [0, 1]},
+        "registered_name": None,
+    }
+    twin = layers.Conv1D.from_config(config)
+    assert twin.get_config() == config
+    x = RNG.normal(size=(1, 6, 2)).astype("float32")
+    np.testing.assert_array_equal(twin(x), layer(x))
+    z = oracle_conv(x, layer.kernel, (1,), "valid", (1,)) + 0.25
+    np.testing.assert_allclose(layer(x), np.where(z > 0, z, 0.1 * z), rtol=1e-5, atol=1e-6)
+    w = np.array([-2.0, 3.0])
+    assert layer.kernel_regularizer(w) == pytest.approx(0.01 * 13)
+    assert layer.bias_regularizer(w) == pytest.approx(2.5)
+    assert layer.activity_regularizer(w) == pytest.approx(0.625)
+    assert layer.bias_constraint(w).tolist() == [0, 3]
+
+
+def test_layers_without_weights_have_an_activity_regularizer() -> None:
+    for kind in (layers.UpSampling1D, layers.ZeroPadding2D, layers.Cropping3D):
+        layer = kind(activity_regularizer="l2")
+        assert layer.activity_regularizer(np.ones(3)) == pytest.approx(0.03)
+        assert kind.from_config(layer.get_config()).get_config() == layer.get_config()
+        assert "activity_regularizer" not in kind().get_config()
+
+
+def test_glu_halves_the_channels() -> None:
+    for data_format, shape in (("channels_last", (2, 5, 3)), ("channels_first", (2, 3, 6))):
+        layer = layers.Conv1D(4, 3, activation="glu", data_format=data_format)
+        x = RNG.normal(size=shape)
+        assert layer(x).shape == layer.compute_output_shape(shape) == (2, *{5: (3, 2), 3: (4, 2)}[shape[1]])
+    assert layers.Conv1D(4, 3, activation="glu").compute_output_shape((None, None, 3)) == (None, None, 2)
+
+
+@pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D"])
+def test_softmax_is_over_the_last_axis(name: str) -> None:
+    args = (3,) if name == "DepthwiseConv2D" else (4, 3)
+    layer, x = made(name, 2, 4, *args, activation="softmax", dtype="float64")
+    np.testing.assert_allclose(layer(x).sum(axis=-1), 1, rtol=1e-12)
+
+
 # Shapes.
 
 
@@ -552,7 +611,7 @@ def test_an_initializer_of_none_is_the_documented_default() -> None:
         (lambda: layers.Conv1DTranspose(3, 3, padding="causal"), ["`padding` = 'causal'", "Conv1D"]),
         (lambda: layers.Conv2D(4, 3, paddin="same"), ["`paddin` = 'same'", "did you mean 'padding'"]),
         (lambda: layers.UpSampling1D(sizes=3), ["`sizes` = 3", "did you mean 'size'"]),
-        (lambda: layers.Conv1D(4, 3, input_shape=(8, 1)), ["`input_shape`", "build(input_shape)"]),
+        (lambda: layers.Conv1D(4, 3, input_shape=(8,)), ["`input_shape` = (8,)", "one sample"]),
         (lambda: layers.Conv1D(4, 3, lora_rank=2), ["`lora_rank` = 2", "no such argument"]),
         (
             lambda: layers.Conv2D(4, 3, 2, dilation_rate=2),
@@ -569,20 +628,29 @@ def test_an_initializer_of_none_is_the_documented_default() -> None:
         (lambda: layers.DepthwiseConv2D(3, depth_multiplier=0), ["`depth_multiplier` = 0"]),
         (lambda: layers.Conv2D(4, 3, data_format="channel_first"), ["`data_format`", "did you mean 'channels_first'"]),
         (lambda: layers.Conv2D(4, 3, activation="rleu"), ["`activation` = 'rleu'", "did you mean 'relu'"]),
-        (lambda: layers.Conv2D(4, 3, activation="tanh"), ["`activation` = 'tanh'", "function of an array"]),
-        (lambda: layers.Conv2D(4, 3, activation=3), ["`activation` = 3"]),
+        (lambda: layers.Conv2D(4, 3, activation=3), ["`activation` = 3", "function of an array"]),
+        (lambda: layers.Conv2D(4, 3, activation="threshold"), ["`activation` = 'threshold'", "needs 'threshold'"]),
+        (lambda: layers.Conv2D(3, 3, activation="glu").build((1, 5, 5, 2)), ["`activation` = 'glu'", "even"]),
         (
-            lambda: layers.Conv2D(4, 3, kernel_initializer="he_normal"),
-            ["`kernel_initializer` = 'he_normal'", "function"],
+            lambda: layers.Conv2D(4, 3, kernel_initializer="he_norml"),
+            ["`kernel_initializer` = 'he_norml'", "did you mean 'he_normal'", "function"],
         ),
-        (lambda: layers.Conv2D(4, 3, bias_initializer=np.ones(4)), ["`bias_initializer`", "array of shape (4,)"]),
+        (
+            lambda: layers.Conv2D(3, 3, bias_initializer=np.ones(4)).build((1, 5, 5, 2)),
+            ["`bias_initializer`", "array of shape (4,)", "(3,)"],
+        ),
+        (lambda: layers.Conv2D(4, 3, kernel_initializer="identity").build((1, 5, 5, 2)), ["`shape`", "matrix"]),
         (
             lambda: layers.Conv2D(4, 3, bias_initializer={"class_name": "Zeros", "config": {"x": 1}}),
             ["`bias_initializer`", "no argument 'x'"],
         ),
-        (lambda: layers.Conv2D(4, 3, kernel_regularizer="l2"), ["`kernel_regularizer` = 'l2'", "not supported here"]),
-        (lambda: layers.Cropping1D(activity_regularizer="l2"), ["`activity_regularizer`", "not supported here"]),
-        (lambda: layers.SeparableConv1D(4, 3, pointwise_constraint="x"), ["`pointwise_constraint`", "constraints"]),
+        (lambda: layers.Conv2D(4, 3, kernel_regularizer="l3"), ["`kernel_regularizer` = 'l3'", "'l1', 'l2'"]),
+        (lambda: layers.Cropping1D(activity_regularizer=3), ["`activity_regularizer` = 3", "function of an array"]),
+        (
+            lambda: layers.SeparableConv1D(4, 3, pointwise_constraint="max_nrm"),
+            ["`pointwise_constraint` = 'max_nrm'", "did you mean 'max_norm'"],
+        ),
+        (lambda: layers.Cropping1D(kernel_regularizer="l2"), ["`kernel_regularizer` = 'l2'", "no such argument"]),
         (lambda: layers.Conv2D(4, 3, use_bias="no"), ["`use_bias` = 'no'"]),
         (lambda: layers.Conv2D(4, 3, trainable=1), ["`trainable` = 1"]),
         (lambda: layers.Conv2D(4, 3, dtype="float23"), ["`dtype` = 'float23'", "did you mean 'float32'"]),
@@ -687,7 +755,26 @@ PEER_CASES: list[tuple[str, int, dict[str, Any]]] = [
     ),
     ("Conv2D", 2, {"filters": 3, "kernel_size": [2, 3], "strides": [2, 1], "data_format": "channels_first"}),
     ("Conv2DTranspose", 2, {"filters": 3, "kernel_size": [2, 3], "strides": [2, 3], "data_format": "channels_first"}),
-    ("UpSampling1D", 1, {"size": 3}),
+    ("Conv1D", 1, {"filters": 2, "kernel_size": 3, **described(activation="mish")}),
+    ("Conv1DTranspose", 1, {"filters": 4, "kernel_size": 2, "activation": "softmax", "kernel_constraint": "unit_norm"}),
+    (
+        "SeparableConv1D",
+        1,
+        {
+            "filters": 2,
+            "kernel_size": 3,
+            "activation": "hard_silu",
+            "depthwise_regularizer": {"class_name": "L2", "config": {"l2": 0.5}},
+            "pointwise_regularizer": {"class_name": "OrthogonalRegularizer", "config": {"factor": 0.125}},
+            "depthwise_initializer": "variance_scaling",
+            "pointwise_initializer": "orthogonal",
+            "bias_initializer": "random_uniform",
+            "depthwise_constraint": "min_max_norm",
+            "pointwise_constraint": "non_neg",
+        },
+    ),
+    ("DepthwiseConv2D", 2, {"kernel_size": 2, "activation": "gelu", "depthwise_initializer": "truncated_normal"}),
+    ("UpSampling1D", 1, {"size": 3, "activity_regularizer": "l2"}),
     *(
         ("UpSampling2D", 2, {"size": [2, 3], "interpolation": method})
         for method in ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")

@@ -16,8 +16,8 @@ from refconv.demo.figure import figure
 from refconv.demo.parts import parts, photograph
 from refconv.demo.small import Small, small_layers
 from refconv.errors import ConvError
+from refconv.files import write_whole
 from refconv.visual import animate
-from refconv.visual.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

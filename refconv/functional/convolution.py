@@ -23,6 +23,14 @@ from refconv.functional.arrays import (
     result_dtype,
     working_arrays,
 )
+from refconv.functional.backend import (
+    check_out,
+    delivered,
+    direct_out,
+    pick_backend,
+    run_textbook,
+    tiled_arrays,
+)
 from refconv.geometry import AxisGeometry, ConvGeometry
 from refconv.loops.cpu import conv as conv_loops
 from refconv.loops.cpu import conv_transpose as transposed_loops
@@ -68,6 +76,8 @@ def conv(
     dilation_rate: Any = 1,
     groups: int = 1,
     data_format: str = "channels_last",
+    backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Convolve: every output sums the weights times the data under them.
 
@@ -90,12 +100,19 @@ def conv(
         Groups of neighbouring channels and filters; a filter reads its own group only.
     data_format : str
         ``"channels_last"`` or ``"channels_first"``.
+    backend : str, optional
+        ``"uncompiled"``, ``"textbook"`` or ``"tiled"``; see `refconv.functional.backend`. By default
+        ``"tiled"`` for float32 and float64 above `refconv.functional.backend.TILED_WORK`
+        multiply-adds, else ``"textbook"``.
+    out : ndarray, optional
+        Filled and returned; of the result's shape and dtype.
 
     Returns
     -------
     ndarray, shape (batch, out..., filters) or (batch, filters, out...)
         Of the dtype of `x` if that is floating, else of the first floating one of `weights` and
-        `bias`, else int64. Computed in float64 and rounded once, or in int64, which wraps around.
+        `bias`, else int64. The textbook computes in float64 and rounds once, or in int64, which wraps
+        around; the tiled backend computes in the dtype of the result.
 
     Raises
     ------
@@ -126,10 +143,18 @@ def conv(
             dilation_rate=dilation_rate,
             groups=groups,
         )
-    return _conv(reading.geometry, signal, kernel, bias, data_format)
+    return _conv(reading.geometry, signal, kernel, bias, data_format, backend, out)
 
 
-def conv_with(geometry: ConvGeometry, x: Any, weights: Any, bias: Any = None) -> Array:
+def conv_with(
+    geometry: ConvGeometry,
+    x: Any,
+    weights: Any,
+    bias: Any = None,
+    *,
+    backend: str | None = None,
+    out: Array | None = None,
+) -> Array:
     """Convolve by a ready geometry; `conv` for those who have one.
 
     Parameters
@@ -142,6 +167,8 @@ def conv_with(geometry: ConvGeometry, x: Any, weights: Any, bias: Any = None) ->
         In the geometry's own reading: those of a `reversed` axis are not yet flipped.
     bias : array_like, shape (filters,), optional
         Added to every output of its filter.
+    backend, out
+        As in `conv`.
 
     Returns
     -------
@@ -162,24 +189,42 @@ def conv_with(geometry: ConvGeometry, x: Any, weights: Any, bias: Any = None) ->
     signal = read_signal(x)
     kernel = _read_weights("weights", weights, signal, _CONV_WEIGHTS)
     _check_geometry(geometry, signal, kernel)
-    return _conv(geometry, signal, kernel, bias)
+    return _conv(geometry, signal, kernel, bias, "channels_last", backend, out)
 
 
-def _conv(geometry: ConvGeometry, x: Array, weights: Array, bias: Any, data_format: str = "channels_last") -> Array:
+def _conv(
+    geometry: ConvGeometry, x: Array, weights: Array, bias: Any, data_format: str, backend: Any, out: Any
+) -> Array:
     channels, filters = x.shape[-1], weights.shape[-1]
     geometry.check_channels(channels, filters)
     _check_channels("weights", weights, -2, channels // geometry.groups, _channels_in_words(channels, geometry.groups))
     offsets = _read_bias(bias, filters)
-    result = result_dtype(x, weights, bias if bias is None else offsets)
-    return finished(_run_conv(geometry, result, x, weights, offsets), result, data_format)
+    operands = (x, weights) if bias is None else (x, weights, offsets)
+    result = result_dtype(*operands)
+    shape = (x.shape[0], *geometry.output_size, filters)
+    check_out(out, shape, result, data_format, *operands)
+    work = math.prod(shape) * math.prod(weights.shape[:-1])
+    backend = pick_backend(backend, work, result, *operands)
+    if backend == "tiled":
+        from refconv.tiled import cpu
+
+        signal, kernel, *rest = tiled_arrays(result, shape, *operands)
+        check_index_range(geometry.axes)
+        target = direct_out(out, data_format)
+        computed = cpu.conv(geometry, signal, kernel, rest[0] if rest else None, target)
+    else:
+        computed = _run_conv(geometry, result, x, weights, offsets, backend)
+    return delivered(computed, result, data_format, out)
 
 
-def _run_conv(geometry: ConvGeometry, result: np.dtype[Any], x: Array, weights: Array, bias: Array) -> Array:
+def _run_conv(
+    geometry: ConvGeometry, result: np.dtype[Any], x: Array, weights: Array, bias: Array, backend: str = "textbook"
+) -> Array:
     shape = (x.shape[0], *geometry.output_size, weights.shape[-1])
     out, x, weights, bias = working_arrays(shape, result, x, weights, bias)
-    _check_index_range(geometry.axes)
-    loop = _CONV[geometry.rank]
-    loop(out, x, weights, bias, *geometry.axes, geometry.groups, steps=out.size * math.prod(weights.shape[:-1]))
+    check_index_range(geometry.axes)
+    steps = out.size * math.prod(weights.shape[:-1])
+    run_textbook(backend, _CONV[geometry.rank], out, x, weights, bias, *geometry.axes, geometry.groups, steps=steps)
     return out
 
 
@@ -194,6 +239,8 @@ def conv_transpose(
     dilation_rate: Any = 1,
     groups: int = 1,
     data_format: str = "channels_last",
+    backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Convolve transposed: every input stamps the kernel, scaled by its value, onto the output.
 
@@ -217,6 +264,12 @@ def conv_transpose(
         Groups of neighbouring channels and filters.
     data_format : str
         ``"channels_last"`` or ``"channels_first"``.
+    backend : str, optional
+        ``"uncompiled"``, ``"textbook"`` or ``"tiled"``; see `refconv.functional.backend`. By default
+        ``"tiled"`` for float32 and float64 above `refconv.functional.backend.TILED_WORK`
+        multiply-adds, else ``"textbook"``.
+    out : ndarray, optional
+        Filled and returned; of the result's shape and dtype.
 
     Returns
     -------
@@ -250,10 +303,19 @@ def conv_transpose(
             dilation_rate=dilation_rate,
             groups=groups,
         )
-    return _conv_transpose(reading.geometry, signal, kernel, bias, "scatter", data_format)
+    return _conv_transpose(reading.geometry, signal, kernel, bias, "scatter", data_format, backend, out)
 
 
-def conv_transpose_with(geometry: ConvGeometry, x: Any, weights: Any, bias: Any = None, loop: str = "scatter") -> Array:
+def conv_transpose_with(
+    geometry: ConvGeometry,
+    x: Any,
+    weights: Any,
+    bias: Any = None,
+    loop: str | None = None,
+    *,
+    backend: str | None = None,
+    out: Array | None = None,
+) -> Array:
     """Convolve transposed by a ready geometry, by either of the two loops.
 
     Parameters
@@ -266,9 +328,12 @@ def conv_transpose_with(geometry: ConvGeometry, x: Any, weights: Any, bias: Any 
         As in `conv_transpose`.
     bias : array_like, shape (filters,), optional
         Added to every output of its filter.
-    loop : str
-        ``"scatter"``: every input stamps the kernel. ``"gather"``: every output reads the
-        zero-inserted input. The same sums in another order.
+    loop : str, optional
+        The textbook loop: ``"scatter"``, where every input stamps the kernel, or ``"gather"``, where every
+        output reads the zero-inserted input. The same sums in another order. By default the textbook
+        scatters, if it is the backend.
+    backend, out
+        As in `conv`.
 
     Returns
     -------
@@ -286,30 +351,43 @@ def conv_transpose_with(geometry: ConvGeometry, x: Any, weights: Any, bias: Any 
     >>> conv_transpose_with(stamp, [[[1], [10]]], [[[1]], [[2]], [[3]]], loop="gather").ravel()
     array([ 1,  2, 13, 20, 30])
     """
-    loop = choice("loop", loop, LOOPS)
+    if loop is not None:
+        loop = choice("loop", loop, LOOPS)
+        backend = "textbook" if backend is None else backend
     signal = read_signal(x)
     kernel = _read_weights("weights", weights, signal, _TRANSPOSED_WEIGHTS)
     _check_geometry(geometry, signal, kernel)
-    return _conv_transpose(geometry, signal, kernel, bias, loop)
+    return _conv_transpose(geometry, signal, kernel, bias, loop or "scatter", "channels_last", backend, out)
 
 
 def _conv_transpose(
-    geometry: ConvGeometry, x: Array, weights: Array, bias: Any, loop: str, data_format: str = "channels_last"
+    geometry: ConvGeometry, x: Array, weights: Array, bias: Any, loop: str, data_format: str, backend: Any, out: Any
 ) -> Array:
     channels, filters = x.shape[-1], weights.shape[-2] * geometry.groups
     geometry.check_channels(channels, filters)
     _check_channels("weights", weights, -1, channels, _channels_in_words(channels))
     offsets = _read_bias(bias, filters)
-    result = result_dtype(x, weights, bias if bias is None else offsets)
-    loops = _SCATTER if loop == "scatter" else _GATHER
+    operands = (x, weights) if bias is None else (x, weights, offsets)
+    result = result_dtype(*operands)
     axes = tuple(axis.adjoint() for axis in geometry.axes) if loop == "scatter" else geometry.axes
     shape = (x.shape[0], *geometry.output_size, filters)
-    out, x, weights, offsets = working_arrays(shape, result, x, weights, offsets)
-    _check_index_range(axes)
-    stamped = x.size if loop == "scatter" else out.size // filters * channels
+    check_out(out, shape, result, data_format, *operands)
+    backend = pick_backend(backend, x.size * math.prod(weights.shape[:-1]), result, *operands)
+    if backend == "tiled":
+        from refconv.tiled import cpu
+
+        signal, kernel, *rest = tiled_arrays(result, shape, *operands)
+        check_index_range(geometry.axes)
+        target = direct_out(out, data_format)
+        computed = cpu.conv_transpose(geometry, signal, kernel, rest[0] if rest else None, target)
+        return delivered(computed, result, data_format, out)
+    computed, x, weights, offsets = working_arrays(shape, result, x, weights, offsets)
+    check_index_range(axes)
+    stamped = x.size if loop == "scatter" else computed.size // filters * channels
     steps = stamped * math.prod(weights.shape[:-1])
-    loops[geometry.rank](out, x, weights, offsets, *axes, geometry.groups, steps=steps)
-    return finished(out, result, data_format)
+    loops = _SCATTER if loop == "scatter" else _GATHER
+    run_textbook(backend, loops[geometry.rank], computed, x, weights, offsets, *axes, geometry.groups, steps=steps)
+    return delivered(computed, result, data_format, out)
 
 
 def depthwise_conv(
@@ -383,7 +461,7 @@ def _depthwise_geometry(
 def _run_depthwise(geometry: ConvGeometry, result: np.dtype[Any], x: Array, weights: Array, bias: Array) -> Array:
     shape = (x.shape[0], *geometry.output_size, weights.shape[-2] * weights.shape[-1])
     out, x, weights, bias = working_arrays(shape, result, x, weights, bias)
-    _check_index_range(geometry.axes)
+    check_index_range(geometry.axes)
     loop = _DEPTHWISE[geometry.rank]
     loop(out, x, weights, bias, *geometry.axes, steps=out.size * math.prod(weights.shape[:-2]))
     return out
@@ -526,7 +604,14 @@ def _check_geometry(geometry: ConvGeometry, x: Array, weights: Array) -> None:
         )
 
 
-def _check_index_range(axes: Sequence[AxisGeometry]) -> None:
+def check_index_range(axes: Sequence[AxisGeometry]) -> None:
+    """Check that no number of these axes takes an index beyond the 64 bits in which loops compute it.
+
+    Raises
+    ------
+    ConvError
+        Naming the argument that is too large.
+    """
     for axis in axes:
         for name, number in [*axis._asdict().items(), ("input_dilation", axis.dilated_input_size)]:
             if abs(number) >= _LARGEST_NUMBER:

@@ -16,7 +16,7 @@ from refconv.loops.cpu import cropping as cropping_loops
 from refconv.loops.cpu import padding as padding_loops
 from refconv.loops.cpu import zero_padding
 
-PAD_MODES = ("constant", "reflect", "replicate", "circular")
+PAD_MODES = ("constant", "reflect", "symmetric", "replicate", "circular")
 
 _ZERO_PAD = {1: zero_padding.zero_pad1d, 2: zero_padding.zero_pad2d, 3: zero_padding.zero_pad3d}
 _CROP = {1: cropping_loops.crop1d, 2: cropping_loops.crop2d, 3: cropping_loops.crop3d}
@@ -115,8 +115,8 @@ def pad(x: Any, *, padding: Any, mode: str = "constant", value: Any = 0, data_fo
         other side is padded with what is left.
     mode : str
         What follows ``1 2 3`` when it is padded by two: ``"constant"`` ``v v``, ``"reflect"`` ``2 1``
-        (at most one less than there are data), ``"replicate"`` ``3 3``, ``"circular"`` ``1 2`` (at most
-        as many as there are data).
+        (at most one less than there are data), ``"symmetric"`` ``3 2`` (at most as many as there are data),
+        ``"replicate"`` ``3 3``, ``"circular"`` ``1 2`` (at most as many as there are data).
     value : number
         The value v of ``"constant"``, within the range of the result's dtype.
     data_format : str
@@ -135,19 +135,20 @@ def pad(x: Any, *, padding: Any, mode: str = "constant", value: Any = 0, data_fo
 
     Notes
     -----
-    Source: PyTorch 2.13, ``torch.nn.functional.pad``, for the modes and their limits. Where one side
+    Source: PyTorch 2.13, ``torch.nn.functional.pad``, for the modes and their limits; ``"symmetric"`` is
+    that of ``numpy.pad``. Where one side
     is cropped and the other padded beyond what is left, its ``"reflect"`` shows cropped data again.
 
     Examples
     --------
     >>> [pad([[[1], [2], [3]]], padding=(0, 2), mode=mode)[0, 3:, 0].tolist() for mode in PAD_MODES]
-    [[0, 0], [2, 1], [3, 3], [1, 2]]
+    [[0, 0], [2, 1], [3, 2], [3, 3], [1, 2]]
     """
     signal = read_signal(x, data_format)
     pairs = pairs_per_axis("padding", padding, signal.ndim - 2)
     mode = choice("mode", mode, PAD_MODES)
     for n, (before, after) in zip(signal.shape[1:-1], pairs, strict=True):
-        _check_amount(n, before, after, mode, padding)
+        check_amount(n, before, after, mode, padding)
     dtype = result_dtype(signal)
     number = _read_value(value, mode, dtype)
     spatial = (n + before + after for n, (before, after) in zip(signal.shape[1:-1], pairs, strict=True))
@@ -155,16 +156,23 @@ def pad(x: Any, *, padding: Any, mode: str = "constant", value: Any = 0, data_fo
         (signal.shape[0], *spatial, signal.shape[-1]), dtype, signal, because=("padding", padding)
     )
     out.fill(number)
-    sources = [_sources(n, *pair, mode) for n, pair in zip(signal.shape[1:-1], pairs, strict=True)]
+    sources = [sources_of(n, *pair, mode) for n, pair in zip(signal.shape[1:-1], pairs, strict=True)]
     _PAD[len(sources)](out, data, *sources, steps=out.size)
     return finished(out, dtype, data_format)
 
 
-def _check_amount(n: int, before: int, after: int, mode: str, padding: Any) -> None:
+def check_amount(n: int, before: int, after: int, mode: str, padding: Any) -> None:
+    """Check that an axis of `n` data can be padded in this mode.
+
+    Raises
+    ------
+    ConvError
+        If nothing is left, or `mode` has fewer data to show again; naming `padding`.
+    """
     left = n - max(-before, 0) - max(-after, 0)
     if n + before + after < 1 or (left < 1 and mode != "constant"):
         raise ConvError("padding", padding, f"takes all {n} cells of an axis, so nothing is left", "crop less")
-    limit = {"reflect": left - 1, "circular": left}.get(mode)
+    limit = {"reflect": left - 1, "symmetric": left, "circular": left}.get(mode)
     if limit is not None and max(before, after) > limit:
         raise ConvError(
             "padding",
@@ -192,7 +200,7 @@ def _read_value(value: Any, mode: str, dtype: np.dtype[Any]) -> int | float:
     return float(value)
 
 
-def _sources(n: int, before: int, after: int, mode: str) -> Array:
+def sources_of(n: int, before: int, after: int, mode: str) -> Array:
     """Return which datum each output takes, -1 for the value; shape (n + before + after,)."""
     left = range(max(-before, 0), n - max(-after, 0))
     return np.array([_source(i, left, mode) for i in range(-before, n + after)], np.int64)
@@ -207,4 +215,8 @@ def _source(i: int, left: range, mode: str) -> int:
     if mode == "circular":
         return left[(i - left.start) % len(left)]
     border = left[0] if i < left.start else left[-1]
-    return border if mode == "replicate" else 2 * border - i
+    if mode == "replicate":
+        return border
+    # The mirror stands in the border cell itself, or between it and the next.
+    between = 0 if mode == "reflect" else -1 if i < left.start else 1
+    return 2 * border - i + between

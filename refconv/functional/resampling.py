@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -129,13 +130,28 @@ def _resized(
     out, x = working_arrays(shape, dtype, signal, because=because)
     sizes = zip(signal.shape[1:-1], output_size, strict=True)
     rows = [axis_taps(n, m, method, coordinates) for n, m in sizes]
-    rank = len(rows)
     if nearest:
-        _NEAREST[rank](out, x, *(_taps(axis)[:, 0].copy() for axis in rows), steps=out.size)
+        _NEAREST[len(rows)](out, x, *(_taps(axis)[:, 0].copy() for axis in rows), steps=out.size)
     else:
-        taps = [array for axis in rows for array in (_taps(axis), _weights(axis))]
-        _INTERPOLATE[rank](out, x, *taps, steps=out.size * math.prod(array.shape[1] for array in taps[::2]))
+        interpolate(out, x, rows)
     return finished(out, dtype, data_format)
+
+
+def interpolate(out: Array, x: Array, rows: Sequence[AxisRows]) -> None:
+    """Add to every output the data that its rows name, times the product of their weights.
+
+    Parameters
+    ----------
+    out : ndarray, shape (batch, out..., channels)
+        What is added to.
+    x : ndarray, shape (batch, in..., channels)
+        The data, both as `working_arrays` returns them.
+    rows : sequence of tuple
+        For each axis one row per output, as `refconv.interpolation.axis_taps` returns them.
+    """
+    # Weights that are whole numbers stay exact among integers.
+    tables = [table for axis in rows for table in (_taps(axis), _weights(axis).astype(out.dtype))]
+    _INTERPOLATE[len(rows)](out, x, *tables, steps=out.size * math.prod(table.shape[1] for table in tables[::2]))
 
 
 def _taps(rows: AxisRows) -> Array:

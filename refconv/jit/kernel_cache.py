@@ -30,7 +30,6 @@ from numba.core.serialize import dumps
 
 import refconv
 
-
 # Where kernels and all that is compiled into them stand, beside geometry.py.
 _ROOMS = ("refconv.jit.", "refconv.loops.", "refconv.tiled.")
 

@@ -11,7 +11,7 @@ import functools
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numba
 
@@ -58,7 +58,7 @@ class Compiled:
     """
 
     def __init__(self, function: Callable[..., None]) -> None:
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(cast(Any, self), function)
         self.py = function
 
     @functools.cached_property

@@ -11,11 +11,19 @@ Examples
 
 from __future__ import annotations
 
+from refconv.layers.activation import Activation
 from refconv.layers.base import Layer
+from refconv.layers.container import Branches, Chain
 from refconv.layers.conv import Conv1D, Conv2D, Conv3D
 from refconv.layers.conv_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from refconv.layers.cropping import Cropping1D, Cropping2D, Cropping3D
+from refconv.layers.dense import Dense
 from refconv.layers.depthwise import DepthwiseConv1D, DepthwiseConv2D, DepthwiseConv3D
+from refconv.layers.flatten import Flatten
+from refconv.layers.input import Input
+from refconv.layers.merging import Add, Concatenate
+from refconv.layers.normalization import BatchNormalization, LayerNormalization
+from refconv.layers.saving import deserialize, serialize
 from refconv.layers.separable import SeparableConv1D, SeparableConv2D, SeparableConv3D
 from refconv.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 from refconv.layers.zero_padding import ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
@@ -28,6 +36,12 @@ SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2
 SeparableConvolution3D = SeparableConv3D
 
 __all__ = [
+    "Activation",
+    "Add",
+    "BatchNormalization",
+    "Branches",
+    "Chain",
+    "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -43,10 +57,14 @@ __all__ = [
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
+    "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
     "DepthwiseConv3D",
+    "Flatten",
+    "Input",
     "Layer",
+    "LayerNormalization",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConv3D",
@@ -59,4 +77,6 @@ __all__ = [
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
+    "deserialize",
+    "serialize",
 ]

@@ -18,6 +18,15 @@ class ChannelwiseLayer(Layer):
 
     kind: str
 
+    def _forward(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
+        return self.call(x), x.shape
+
+    def _backward(self, state: Any, dy: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        return self._input_gradient(dy, state), {}
+
+    def _input_gradient(self, dy: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
+        raise NotImplementedError
+
     def _words(self) -> dict[str, Any]:
         """Return the arguments in the words of `refconv.conventions`."""
         raise NotImplementedError

@@ -30,16 +30,16 @@ class Convolution(KernelLayer):
         ``"channels_last"`` or ``"channels_first"``; by default what keras.json says.
     groups : int
         Divides the channels and the filters; filters read only the channels of their group.
-    activation : str, callable or None
+    activation : str, dict, callable or None
         See `refconv.activations.get`.
     use_bias : bool
         Whether a bias is added to every filter.
-    kernel_initializer, bias_initializer : str or callable
+    kernel_initializer, bias_initializer : str, dict or callable
         See `refconv.initializers.get`.
-    kernel_regularizer, bias_regularizer, activity_regularizer : None
-        Not supported here.
-    kernel_constraint, bias_constraint : None
-        Not supported here.
+    kernel_regularizer, bias_regularizer, activity_regularizer : str, dict, callable or None
+        See `refconv.regularizers.get`.
+    kernel_constraint, bias_constraint : str, dict, callable or None
+        See `refconv.constraints.get`.
     **kwargs
         ``trainable``, ``dtype`` and ``name``; see `refconv.layers.base.Layer`.
 
@@ -73,11 +73,11 @@ class Convolution(KernelLayer):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        kernel_regularizer: None = None,
-        bias_regularizer: None = None,
-        activity_regularizer: None = None,
-        kernel_constraint: None = None,
-        bias_constraint: None = None,
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -98,13 +98,20 @@ class Convolution(KernelLayer):
         )
         self.filters = whole_number("filters", filters, 1)
         self.groups = whole_number("groups", groups, 1)
-        self.kernel_initializer = read_initializer("kernel_initializer", kernel_initializer, "glorot_uniform")
+        self.kernel_initializer = read_initializer(
+            "kernel_initializer", kernel_initializer, "glorot_uniform", self.keras_version
+        )
         self._axes(self._ample_size(), None)
 
-    def call(self, inputs: np.ndarray) -> np.ndarray:
-        """Compute the output of a built layer."""
-        outputs = functional.conv(inputs, self.kernel, self.bias, data_format=self.data_format, **self._words())
-        return self._activated(outputs)
+    def _linear(self, x: np.ndarray) -> np.ndarray:
+        return functional.conv(x, self.kernel, self.bias, data_format=self.data_format, **self._words())
+
+    def _input_gradient(self, dy: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
+        return functional.conv_grad_input(dy, self.kernel, input_shape, data_format=self.data_format, **self._words())
+
+    def _weight_gradients(self, x: np.ndarray, dy: np.ndarray) -> dict[str, np.ndarray]:
+        words = {"data_format": self.data_format, **self._words()}
+        return {"kernel": functional.conv_grad_weights(x, dy, self.kernel_size, **words)}
 
     def _words(self) -> dict[str, Any]:
         return {**super()._words(), "groups": self.groups}
@@ -178,11 +185,11 @@ class Conv2D(Convolution):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        kernel_regularizer: None = None,
-        bias_regularizer: None = None,
-        activity_regularizer: None = None,
-        kernel_constraint: None = None,
-        bias_constraint: None = None,
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -235,11 +242,11 @@ class Conv3D(Convolution):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        kernel_regularizer: None = None,
-        bias_regularizer: None = None,
-        activity_regularizer: None = None,
-        kernel_constraint: None = None,
-        bias_constraint: None = None,
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(

@@ -32,16 +32,16 @@ class ConvolutionTranspose(KernelLayer):
         Below the stride; None lets `padding` choose the size, which is not what 0 does.
     data_format : str, optional
         ``"channels_last"`` or ``"channels_first"``; by default what keras.json says.
-    activation : str, callable or None
+    activation : str, dict, callable or None
         See `refconv.activations.get`.
     use_bias : bool
         Whether a bias is added to every filter.
-    kernel_initializer, bias_initializer : str or callable
+    kernel_initializer, bias_initializer : str, dict or callable
         See `refconv.initializers.get`.
-    kernel_regularizer, bias_regularizer, activity_regularizer : None
-        Not supported here.
-    kernel_constraint, bias_constraint : None
-        Not supported here.
+    kernel_regularizer, bias_regularizer, activity_regularizer : str, dict, callable or None
+        See `refconv.regularizers.get`.
+    kernel_constraint, bias_constraint : str, dict, callable or None
+        See `refconv.constraints.get`.
     **kwargs
         ``trainable``, ``dtype`` and ``name``; see `refconv.layers.base.Layer`.
 
@@ -75,11 +75,11 @@ class ConvolutionTranspose(KernelLayer):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        kernel_regularizer: None = None,
-        bias_regularizer: None = None,
-        activity_regularizer: None = None,
-        kernel_constraint: None = None,
-        bias_constraint: None = None,
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -102,15 +102,22 @@ class ConvolutionTranspose(KernelLayer):
         self.output_padding = (
             None if output_padding is None else per_axis("output_padding", output_padding, self.rank, 0)
         )
-        self.kernel_initializer = read_initializer("kernel_initializer", kernel_initializer, "glorot_uniform")
+        self.kernel_initializer = read_initializer(
+            "kernel_initializer", kernel_initializer, "glorot_uniform", self.keras_version
+        )
         self._axes(self._ample_size(), None)
 
-    def call(self, inputs: np.ndarray) -> np.ndarray:
-        """Compute the output of a built layer."""
-        outputs = functional.conv_transpose(
-            inputs, self.kernel, self.bias, data_format=self.data_format, **self._words()
+    def _linear(self, x: np.ndarray) -> np.ndarray:
+        return functional.conv_transpose(x, self.kernel, self.bias, data_format=self.data_format, **self._words())
+
+    def _input_gradient(self, dy: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
+        return functional.conv_transpose_grad_input(
+            dy, self.kernel, input_shape, data_format=self.data_format, **self._words()
         )
-        return self._activated(outputs)
+
+    def _weight_gradients(self, x: np.ndarray, dy: np.ndarray) -> dict[str, np.ndarray]:
+        words = {"data_format": self.data_format, **self._words()}
+        return {"kernel": functional.conv_transpose_grad_weights(x, dy, self.kernel_size, **words)}
 
     def _words(self) -> dict[str, Any]:
         return {**super()._words(), "output_padding": self.output_padding}
@@ -178,11 +185,11 @@ class Conv2DTranspose(ConvolutionTranspose):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        kernel_regularizer: None = None,
-        bias_regularizer: None = None,
-        activity_regularizer: None = None,
-        kernel_constraint: None = None,
-        bias_constraint: None = None,
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -236,11 +243,11 @@ class Conv3DTranspose(ConvolutionTranspose):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        kernel_regularizer: None = None,
-        bias_regularizer: None = None,
-        activity_regularizer: None = None,
-        kernel_constraint: None = None,
-        bias_constraint: None = None,
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(

@@ -22,6 +22,9 @@ class Cropping(ChannelwiseLayer):
         """Compute the output."""
         return functional.crop(inputs, data_format=self.data_format, **self._words())
 
+    def _input_gradient(self, dy: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
+        return functional.crop_grad_input(dy, input_shape, data_format=self.data_format, **self._words())
+
     def _words(self) -> dict[str, Any]:
         return {"cropping": self.cropping}
 

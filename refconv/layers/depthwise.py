@@ -32,16 +32,16 @@ class DepthwiseConvolution(KernelLayer):
         Outputs per channel.
     data_format : str, optional
         ``"channels_last"`` or ``"channels_first"``; by default what keras.json says.
-    activation : str, callable or None
+    activation : str, dict, callable or None
         See `refconv.activations.get`.
     use_bias : bool
         Whether a bias is added to every output channel.
-    depthwise_initializer, bias_initializer : str or callable
+    depthwise_initializer, bias_initializer : str, dict or callable
         See `refconv.initializers.get`.
-    depthwise_regularizer, bias_regularizer, activity_regularizer : None
-        Not supported here.
-    depthwise_constraint, bias_constraint : None
-        Not supported here.
+    depthwise_regularizer, bias_regularizer, activity_regularizer : str, dict, callable or None
+        See `refconv.regularizers.get`.
+    depthwise_constraint, bias_constraint : str, dict, callable or None
+        See `refconv.constraints.get`.
     **kwargs
         ``trainable``, ``dtype`` and ``name``; see `refconv.layers.base.Layer`.
 
@@ -74,11 +74,11 @@ class DepthwiseConvolution(KernelLayer):
         use_bias: bool = True,
         depthwise_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        depthwise_regularizer: None = None,
-        bias_regularizer: None = None,
-        activity_regularizer: None = None,
-        depthwise_constraint: None = None,
-        bias_constraint: None = None,
+        depthwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -98,7 +98,9 @@ class DepthwiseConvolution(KernelLayer):
             **kwargs,
         )
         self.depth_multiplier = whole_number("depth_multiplier", depth_multiplier, 1)
-        self.depthwise_initializer = read_initializer("depthwise_initializer", depthwise_initializer, "glorot_uniform")
+        self.depthwise_initializer = read_initializer(
+            "depthwise_initializer", depthwise_initializer, "glorot_uniform", self.keras_version
+        )
         self._axes(self._ample_size(), None)
 
     @property
@@ -107,12 +109,17 @@ class DepthwiseConvolution(KernelLayer):
         kernel: np.ndarray = self.kernel
         return kernel
 
-    def call(self, inputs: np.ndarray) -> np.ndarray:
-        """Compute the output of a built layer."""
-        outputs = functional.depthwise_conv(
-            inputs, self.kernel, self.bias, data_format=self.data_format, **self._words()
+    def _linear(self, x: np.ndarray) -> np.ndarray:
+        return functional.depthwise_conv(x, self.kernel, self.bias, data_format=self.data_format, **self._words())
+
+    def _input_gradient(self, dy: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
+        return functional.depthwise_conv_grad_input(
+            dy, self.kernel, input_shape, data_format=self.data_format, **self._words()
         )
-        return self._activated(outputs)
+
+    def _weight_gradients(self, x: np.ndarray, dy: np.ndarray) -> dict[str, np.ndarray]:
+        words = {"data_format": self.data_format, **self._words()}
+        return {"kernel": functional.depthwise_conv_grad_weights(x, dy, self.kernel_size, **words)}
 
     def _axes(self, spatial: tuple[int, ...], channels: int | None) -> ConvGeometry:
         return replace(super()._axes(spatial, channels), groups=channels or 1)
@@ -177,11 +184,11 @@ class DepthwiseConv2D(DepthwiseConvolution):
         use_bias: bool = True,
         depthwise_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        depthwise_regularizer: None = None,
-        bias_regularizer: None = None,
-        activity_regularizer: None = None,
-        depthwise_constraint: None = None,
-        bias_constraint: None = None,
+        depthwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -233,11 +240,11 @@ class DepthwiseConv3D(DepthwiseConvolution):
         use_bias: bool = True,
         depthwise_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        depthwise_regularizer: None = None,
-        bias_regularizer: None = None,
-        activity_regularizer: None = None,
-        depthwise_constraint: None = None,
-        bias_constraint: None = None,
+        depthwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from refconv import activations, conventions
+from refconv import activations, conventions, functional
 from refconv.arguments import choice, per_axis
 from refconv.conventions.keras import word_paddings
 from refconv.errors import ConvError
 from refconv.geometry import ConvGeometry
-from refconv.layers.base import Layer, Weight
+from refconv.layers.base import Layer, Shape, Weight
 from refconv.layers.reading import read_data_format, read_initializer, truth
 
 
@@ -27,7 +27,7 @@ class KernelLayer(Layer):
         ``"valid"`` or ``"same"``, in any letter case; Conv1D also ``"causal"``.
     data_format : str, optional
         ``"channels_last"`` or ``"channels_first"``; by default what keras.json says.
-    activation : str, callable or None
+    activation : str, dict, callable or None
         See `refconv.activations.get`.
     use_bias : bool
         Whether a bias is added to every filter.
@@ -66,9 +66,55 @@ class KernelLayer(Layer):
         self.dilation_rate = per_axis("dilation_rate", dilation_rate, self.rank)
         self.padding = self._read_padding(padding)
         self.data_format = read_data_format(data_format)
-        self.activation = activations.get(activation)
+        self.activation = activations.get(activation, self.keras_version)
         self.use_bias = truth("use_bias", use_bias)
-        self.bias_initializer = read_initializer("bias_initializer", bias_initializer, "zeros")
+        self.bias_initializer = read_initializer("bias_initializer", bias_initializer, "zeros", self.keras_version)
+
+    def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
+        """Return the shape of the output; unknown (None) batch and sizes stay unknown.
+
+        Parameters
+        ----------
+        input_shape : sequence of int or None
+            Batch and channels included.
+
+        Raises
+        ------
+        ConvError
+            If the layer cannot take such inputs, or its activation such outputs.
+        """
+        return self._activated_shape(super().compute_output_shape(input_shape))
+
+    def call(self, inputs: np.ndarray) -> np.ndarray:
+        """Compute the output of a built layer."""
+        return self._activated(self._linear(inputs))
+
+    def _forward(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
+        linear = self._linear(x)
+        return self._activated(linear), (x, linear)
+
+    def _backward(self, state: Any, dy: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        x, linear = state
+        dy = activations.gradient(self.activation, linear, dy).astype(self.dtype, copy=False)
+        if dy.shape != linear.shape:
+            rule = f"its gradient has shape {dy.shape} for inputs of shape {linear.shape}"
+            raise ConvError("activation", self.activation, rule, "return an array of the shape of the inputs")
+        gradients = self._weight_gradients(x, dy) if self.trainable else {}
+        if self.trainable and self.use_bias:
+            gradients["bias"] = functional.bias_grad(dy, data_format=self.data_format)
+        return self._input_gradient(dy, x.shape), gradients
+
+    def _linear(self, x: np.ndarray) -> np.ndarray:
+        """Compute the output before the activation."""
+        raise NotImplementedError
+
+    def _input_gradient(self, dy: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
+        """Return the gradient to the input, from that to the output before the activation."""
+        raise NotImplementedError
+
+    def _weight_gradients(self, x: np.ndarray, dy: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the gradients to the kernels by name, from that to the output before the activation."""
+        raise NotImplementedError
 
     def _words(self) -> dict[str, Any]:
         """Return the arguments that `refconv.conventions` and `refconv.functional` share."""
@@ -93,10 +139,14 @@ class KernelLayer(Layer):
 
     def _activated(self, outputs: np.ndarray) -> np.ndarray:
         result = np.asarray(self.activation(outputs))
-        if result.shape != outputs.shape:
+        if result.shape != self._activated_shape(outputs.shape):
             rule = f"returned shape {result.shape} for shape {outputs.shape}"
             raise ConvError("activation", self.activation, rule, "use a function that keeps the shape")
         return result.astype(self.dtype, copy=False)
+
+    def _activated_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        changed = getattr(self.activation, "output_shape", None)
+        return shape if changed is None else changed(shape)
 
 
 def depthwise_weights(kernel: np.ndarray | None) -> np.ndarray | None:

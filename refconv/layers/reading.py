@@ -42,15 +42,15 @@ def read_data_format(value: Any) -> str:
     return config.image_data_format() if value is None else choice("data_format", value, config.DATA_FORMATS)
 
 
-def read_initializer(argument: str, value: Any, default: str) -> initializers.Initializer:
-    """Read an initializer; None is the default, as Keras documents.
+def read_initializer(argument: str, value: Any, default: str, version: int = 3) -> initializers.Function:
+    """Read an initializer, by a name of this version of Keras; None is the default, as Keras documents.
 
     Raises
     ------
     ConvError
         If there is no such initializer.
     """
-    return initializers.get(argument, default if value is None else value)
+    return initializers.get(default if value is None else value, version, argument)
 
 
 def checked_shape(input_shape: Any, rank: int) -> tuple[int | None, ...]:

@@ -32,16 +32,16 @@ class SeparableConvolution(KernelLayer):
         ``"channels_last"`` or ``"channels_first"``; by default what keras.json says.
     depth_multiplier : int
         Outputs of the depthwise step per channel.
-    activation : str, callable or None
+    activation : str, dict, callable or None
         See `refconv.activations.get`.
     use_bias : bool
         Whether a bias is added to every filter.
-    depthwise_initializer, pointwise_initializer, bias_initializer : str or callable
+    depthwise_initializer, pointwise_initializer, bias_initializer : str, dict or callable
         See `refconv.initializers.get`.
-    depthwise_regularizer, pointwise_regularizer, bias_regularizer, activity_regularizer : None
-        Not supported here.
-    depthwise_constraint, pointwise_constraint, bias_constraint : None
-        Not supported here.
+    depthwise_regularizer, pointwise_regularizer, bias_regularizer, activity_regularizer : str, dict, callable or None
+        See `refconv.regularizers.get`.
+    depthwise_constraint, pointwise_constraint, bias_constraint : str, dict, callable or None
+        See `refconv.constraints.get`.
     **kwargs
         ``trainable``, ``dtype`` and ``name``; see `refconv.layers.base.Layer`.
 
@@ -83,13 +83,13 @@ class SeparableConvolution(KernelLayer):
         depthwise_initializer: Any = "glorot_uniform",
         pointwise_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        depthwise_regularizer: None = None,
-        pointwise_regularizer: None = None,
-        bias_regularizer: None = None,
-        activity_regularizer: None = None,
-        depthwise_constraint: None = None,
-        pointwise_constraint: None = None,
-        bias_constraint: None = None,
+        depthwise_regularizer: Any = None,
+        pointwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        pointwise_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -112,21 +112,28 @@ class SeparableConvolution(KernelLayer):
         )
         self.filters = whole_number("filters", filters, 1)
         self.depth_multiplier = whole_number("depth_multiplier", depth_multiplier, 1)
-        self.depthwise_initializer = read_initializer("depthwise_initializer", depthwise_initializer, "glorot_uniform")
-        self.pointwise_initializer = read_initializer("pointwise_initializer", pointwise_initializer, "glorot_uniform")
+        self.depthwise_initializer = read_initializer(
+            "depthwise_initializer", depthwise_initializer, "glorot_uniform", self.keras_version
+        )
+        self.pointwise_initializer = read_initializer(
+            "pointwise_initializer", pointwise_initializer, "glorot_uniform", self.keras_version
+        )
         self._axes(self._ample_size(), None)
 
-    def call(self, inputs: np.ndarray) -> np.ndarray:
-        """Compute the output of a built layer."""
-        outputs = functional.separable_conv(
-            inputs,
-            self.depthwise_kernel,
-            self.pointwise_kernel,
-            self.bias,
-            data_format=self.data_format,
-            **self._words(),
-        )
-        return self._activated(outputs)
+    def _linear(self, x: np.ndarray) -> np.ndarray:
+        words = {"data_format": self.data_format, **self._words()}
+        return functional.separable_conv(x, self.depthwise_kernel, self.pointwise_kernel, self.bias, **words)
+
+    def _input_gradient(self, dy: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
+        kernels = self.depthwise_kernel, self.pointwise_kernel
+        words = {"data_format": self.data_format, **self._words()}
+        return functional.separable_conv_grad_input(dy, *kernels, input_shape, **words)
+
+    def _weight_gradients(self, x: np.ndarray, dy: np.ndarray) -> dict[str, np.ndarray]:
+        kernels = self.depthwise_kernel, self.pointwise_kernel
+        words = {"data_format": self.data_format, **self._words()}
+        depthwise, pointwise = functional.separable_conv_grad_weights(x, dy, *kernels, **words)
+        return {"depthwise_kernel": depthwise, "pointwise_kernel": pointwise}
 
     def _weight_shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
         shapes = {
@@ -202,13 +209,13 @@ class SeparableConv2D(SeparableConvolution):
         depthwise_initializer: Any = "glorot_uniform",
         pointwise_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        depthwise_regularizer: None = None,
-        pointwise_regularizer: None = None,
-        bias_regularizer: None = None,
-        activity_regularizer: None = None,
-        depthwise_constraint: None = None,
-        pointwise_constraint: None = None,
-        bias_constraint: None = None,
+        depthwise_regularizer: Any = None,
+        pointwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        pointwise_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -266,13 +273,13 @@ class SeparableConv3D(SeparableConvolution):
         depthwise_initializer: Any = "glorot_uniform",
         pointwise_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        depthwise_regularizer: None = None,
-        pointwise_regularizer: None = None,
-        bias_regularizer: None = None,
-        activity_regularizer: None = None,
-        depthwise_constraint: None = None,
-        pointwise_constraint: None = None,
-        bias_constraint: None = None,
+        depthwise_regularizer: Any = None,
+        pointwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        pointwise_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(

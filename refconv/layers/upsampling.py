@@ -61,6 +61,9 @@ class UpSampling1D(ChannelwiseLayer):
         """Compute the output."""
         return functional.upsample(inputs, **self._words())
 
+    def _input_gradient(self, dy: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
+        return functional.upsample_grad_input(dy, input_shape, **self._words())
+
     def _words(self) -> dict[str, Any]:
         return {"size": self.size}
 
@@ -118,6 +121,11 @@ class UpSampling2D(ChannelwiseLayer):
             inputs, interpolation=self.interpolation, data_format=self.data_format, **self._words()
         )
         return outputs if self.interpolation == "nearest" else outputs.astype(self.dtype, copy=False)
+
+    def _input_gradient(self, dy: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
+        return functional.upsample_grad_input(
+            dy, input_shape, interpolation=self.interpolation, data_format=self.data_format, **self._words()
+        )
 
     def geometry(self, input_shape: Shape) -> ConvGeometry:
         """Return the index rule of the whole layer for inputs of this shape.
@@ -185,6 +193,9 @@ class UpSampling3D(ChannelwiseLayer):
     def call(self, inputs: np.ndarray) -> np.ndarray:
         """Compute the output."""
         return functional.upsample(inputs, data_format=self.data_format, **self._words())
+
+    def _input_gradient(self, dy: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
+        return functional.upsample_grad_input(dy, input_shape, data_format=self.data_format, **self._words())
 
     def _words(self) -> dict[str, Any]:
         return {"size": self.size}

@@ -22,6 +22,9 @@ class ZeroPadding(ChannelwiseLayer):
         """Compute the output."""
         return functional.zero_pad(inputs, data_format=self.data_format, **self._words())
 
+    def _input_gradient(self, dy: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
+        return functional.zero_pad_grad_input(dy, input_shape, data_format=self.data_format, **self._words())
+
     def _words(self) -> dict[str, Any]:
         return {"padding": self.padding}
 

@@ -15,16 +15,16 @@ What a loop has been asked to do so far decides, in steps of its innermost state
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numba
 import numpy as np
 from numba import prange
-from numba.extending import register_jitable
 
 from refconv import geometry
 from refconv.jit.launch import Compiled, launch, threads_are_of_use
+from refconv.jit.rule import compilable, input_index
 
 __all__ = ["SERIAL_STEPS", "UNCOMPILED_STEPS", "TextbookLoop", "compilable", "input_index", "prange", "textbook"]
 
@@ -36,13 +36,6 @@ SERIAL_STEPS = 200_000_000
 
 PARALLEL_STEPS = 100_000
 """A call below this, about 0.1 ms, is not worth waking threads for."""
-
-# A function that loops may call, compiled into each of them; it stays an ordinary function.
-compilable = register_jitable
-
-# The rule itself, as geometry states it: no loop has an index rule of its own.
-compilable(geometry.dilated_index)
-input_index = compilable(geometry.input_index)
 
 
 class TextbookLoop(Compiled):
@@ -76,22 +69,31 @@ class TextbookLoop(Compiled):
         steps : int
             How often the innermost statement runs, roughly.
         """
-        prepared = [_prepared(argument) for argument in arguments]
-        _refuse_other_arrays([out, *prepared])
+        prepared = _all_prepared(out, arguments)
         so_far = self._steps_so_far[out.dtype] = self._steps_so_far.get(out.dtype, 0) + steps
         if so_far <= UNCOMPILED_STEPS or numba.config.DISABLE_JIT:
-            # Compiled loops overflow and divide by zero silently, so these do too.
-            with np.errstate(all="ignore"):
-                self.py(out, *prepared)
+            self.uncompiled(out, *arguments)
         elif so_far <= SERIAL_STEPS or steps < PARALLEL_STEPS or not threads_are_of_use():
             self.serial(out, *prepared)
         else:
             launch(self.parallel, out, *prepared)
 
+    def uncompiled(self, out: np.ndarray[Any, Any], *arguments: Any) -> None:
+        """Run the loop as plain Python, however long that takes."""
+        # Compiled loops overflow and divide by zero silently, so this does too.
+        with np.errstate(all="ignore"):
+            self.py(out, *_all_prepared(out, arguments))
+
 
 def textbook(function: Callable[..., None]) -> TextbookLoop:
     """Make a textbook loop of a function ``(out, *arguments)`` that fills `out`."""
     return TextbookLoop(function)
+
+
+def _all_prepared(out: np.ndarray[Any, Any], arguments: Sequence[Any]) -> list[Any]:
+    prepared = [_prepared(argument) for argument in arguments]
+    _refuse_other_arrays([out, *prepared])
+    return prepared
 
 
 def _prepared(argument: Any) -> Any:

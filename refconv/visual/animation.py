@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from refconv.arguments import choice, whole_number
 from refconv.errors import ConvError, unknown_choice
+from refconv.files import check_place, write_whole
 from refconv.trace import Stage
 from refconv.visual import words
 from refconv.visual.compose import compose
 from refconv.visual.contents import frame_count, largest_grid
-from refconv.visual.files import check_place, write_whole
 from refconv.visual.progress import Progress
 from refconv.visual.scene import Scene
 from refconv.visual.subject import VIEWS, read_subject

@@ -1,0 +1,79 @@
+"""Which compiled kernels a stretch of code would use, and compiling them ahead of it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numba
+
+import refconv
+from refconv.jit.launch import Compiled
+
+_VARIANTS = ("serial", "parallel")
+
+
+class Wanted(NamedTuple):
+    """A kernel for one set of argument types, for one thread or for all."""
+
+    kernel: Compiled
+    variant: str
+    signature: tuple[Any, ...]
+
+    def compile(self) -> None:
+        """Load the kernel from disk, or compile it and save it there."""
+        getattr(self.kernel, self.variant).compile(self.signature)
+
+
+def all_kernels(*rooms: str) -> list[Compiled]:
+    """Return every kernel in the modules of the package's rooms, such as ``"tiled"``."""
+    found: dict[int, Compiled] = {}
+    for room in rooms:
+        package = importlib.import_module(f"{refconv.__name__}.{room}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            values = vars(importlib.import_module(module.name)).values()
+            found |= {id(value): value for value in values if isinstance(value, Compiled)}
+    return list(found.values())
+
+
+@contextmanager
+def recorded(kernels: list[Compiled]) -> Iterator[list[Wanted]]:
+    """Let the kernels record what they are called with, and compute nothing.
+
+    Parameters
+    ----------
+    kernels : list of Compiled
+        They are themselves again when the context ends.
+
+    Yields
+    ------
+    list of Wanted
+        Each once, both for one thread and for all; filled as the calls come.
+    """
+    wanted: dict[tuple[int, str], Wanted] = {}
+
+    def recorder(kernel: Compiled) -> Callable[..., None]:
+        def record(*arguments: Any) -> None:
+            signature = tuple(numba.typeof(argument) for argument in arguments)
+            for variant in _VARIANTS:
+                key = id(kernel), f"{variant} {signature}"
+                if key not in wanted:
+                    wanted[key] = Wanted(kernel, variant, signature)
+                    found.append(wanted[key])
+
+        return record
+
+    found: list[Wanted] = []
+    before = [{name: vars(kernel)[name] for name in _VARIANTS if name in vars(kernel)} for kernel in kernels]
+    for kernel in kernels:
+        vars(kernel).update(dict.fromkeys(_VARIANTS, recorder(kernel)))
+    try:
+        yield found
+    finally:
+        for kernel, kept in zip(kernels, before, strict=True):
+            for name in _VARIANTS:
+                del vars(kernel)[name]
+            vars(kernel).update(kept)

@@ -1,0 +1,292 @@
+"""Convolutions and their gradients on the CPU, as fast as it can: arrays and geometries in, arrays out.
+
+Arrays are float32 or float64, all of one call alike, C-contiguous and channels last; `refconv.functional`
+makes them so. They are computed in that dtype, with fused multiply-adds where the processor has them.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from refconv.geometry import ConvGeometry
+from refconv.jit.launch import Compiled, launch, threads_are_of_use
+from refconv.tiled import choose, contraction, lines, packing
+from refconv.tiled.plan import GradientPlan, Plan, conv_plan, gradient_plan
+from refconv.tiled.simd import lanes
+
+Array = npt.NDArray[Any]
+
+# Below this many multiply-adds a launch of threads costs more than it saves, some 20 us.
+PARALLEL_WORK = 1_000_000
+
+# Packing fewer weights than this takes one thread less time than compiling it for several is worth.
+PARALLEL_PACKING = 500_000
+
+
+def available() -> bool:
+    """Tell whether the fast path can run: not where the JIT is off."""
+    return not numba.config.DISABLE_JIT
+
+
+def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+    """Allocate an array whose first element begins a cache line.
+
+    Examples
+    --------
+    >>> empty((3, 5), np.float32).ctypes.data % 64
+    0
+    """
+    kind = np.dtype(dtype)
+    size = math.prod(shape) * kind.itemsize
+    memory = np.empty(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(kind).reshape(shape)
+
+
+def run(kernel: Compiled, work: int, *arguments: Any) -> None:
+    """Run a kernel on one thread or on all, whichever the work is worth."""
+    if work >= PARALLEL_WORK and threads_are_of_use():
+        launch(kernel.parallel, *arguments)
+    else:
+        kernel.serial(*arguments)
+
+
+def flat(array: Array) -> Array:
+    """Return a read-only view on one axis; kernels are compiled for such inputs only, thus once for all ranks."""
+    view = array.reshape(-1)
+    view.flags.writeable = False
+    return view
+
+
+class ConvChoice(NamedTuple):
+    """How a convolution is run: its tile, its tables, and numbers of the kernel."""
+
+    tile: choose.Tile
+    packed: bool
+    plan: Plan
+    sizes: tuple[int, ...]
+    pack_sizes: tuple[int, ...]
+    work: int
+
+
+class LinesChoice(NamedTuple):
+    """How the inner part of a convolution with few filters is run."""
+
+    tile: choose.Tile
+    plan: lines.LinesPlan
+    sizes: tuple[int, ...]
+    turn_sizes: tuple[int, ...]
+    work: int
+
+
+@functools.lru_cache(maxsize=256)
+def _conv_choice(
+    geometry: ConvGeometry, batch: int, channels: int, filters: int, lane_count: int, transposed: bool
+) -> tuple[ConvChoice, LinesChoice | None]:
+    groups = geometry.groups
+    own_channels, own_filters = channels // groups, filters // groups
+    turned, without = None, ()
+    work = choose.multiply_adds(geometry, batch, own_channels, filters)
+    in_lines = choose.conv_lines(geometry, batch, own_channels, own_filters, lane_count)
+    if in_lines is not None:
+        lines_tile, without = in_lines
+        turned = _lines_choice(geometry, lines_tile, without, batch, channels, filters, transposed, work)
+    tile = choose.conv_tile(geometry, batch, own_channels, own_filters, lane_count, without)
+    block_size = tile.vectors * lane_count
+    blocks = -(-own_filters // block_size)
+    taps = math.prod(geometry.kernel_size)
+    packed = transposed or own_filters % block_size != 0
+    if packed:
+        steps = block_size, blocks * taps * own_channels * block_size, taps * own_channels * block_size
+    else:
+        steps = filters, own_filters, block_size
+    plan = conv_plan(geometry, batch, channels, filters, tile.rows, steps[0], without)
+    chunks = choose.chunks(work, groups * blocks)
+    read = batch * math.prod(geometry.input_size) * channels
+    by_chunk = int(taps * own_channels * filters <= read)
+    sizes = (chunks, groups, blocks, own_channels, own_filters, *steps, by_chunk)
+    return ConvChoice(tile, packed, plan, sizes, (taps, groups, blocks, own_channels, own_filters), work), turned
+
+
+def _lines_choice(
+    geometry: ConvGeometry,
+    tile: choose.Tile,
+    columns: tuple[int, ...],
+    batch: int,
+    channels: int,
+    filters: int,
+    transposed: bool,
+    work: int,
+) -> LinesChoice:
+    plan = lines.lines_plan(geometry, columns, batch, channels, filters, tile.rows, transposed)
+    length = geometry.input_size[-1]
+    weight_step = 1 if transposed else filters
+    sizes = (choose.chunks(work, 1), channels, filters, length, weight_step)
+    return LinesChoice(tile, plan, sizes, (batch * math.prod(geometry.input_size[:-1]), length, channels), work)
+
+
+def _run_conv(
+    geometry: ConvGeometry,
+    x: Array,
+    weights: Array,
+    bias: Array | None,
+    out: Array | None,
+    filters: int,
+    transposed: bool,
+) -> Array:
+    batch, channels = x.shape[0], x.shape[-1]
+    if out is None:
+        out = empty((batch, *geometry.output_size, filters), x.dtype)
+    if batch == 0:
+        return out
+    choice, in_lines = _conv_choice(geometry, batch, channels, filters, lanes(x.dtype), transposed)
+    if bias is None:
+        bias = np.zeros(filters, x.dtype)
+    if in_lines is not None:
+        _run_lines(in_lines, x, weights, bias, out)
+    if len(choice.plan.segments):
+        rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
+        if choice.packed:
+            weights = _packed(choice, vectors, weights, transposed)
+        run(
+            contraction.contract, choice.work, rows, vectors, choice.sizes, *choice.plan,
+            flat(x), flat(weights), flat(bias), out.reshape(-1),
+        )  # fmt: skip
+    return out
+
+
+def _run_lines(choice: LinesChoice, x: Array, weights: Array, bias: Array, out: Array) -> None:
+    turned = empty((x.size,), x.dtype)
+    run(packing.transpose_lines, choice.work, choice.turn_sizes, flat(x), turned)
+    rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
+    scratch = empty((choice.sizes[0] * len(rows) * len(vectors) * lanes(x.dtype),), x.dtype)
+    run(
+        lines.contract_lines, choice.work, rows, vectors, choice.sizes, *choice.plan,
+        flat(turned), flat(weights), flat(bias), scratch, out.reshape(-1),
+    )  # fmt: skip
+
+
+def _packed(choice: ConvChoice, vectors: tuple[int, ...], weights: Array, transposed: bool) -> Array:
+    taps, groups, blocks, channels, _ = choice.pack_sizes
+    packed = empty((groups * blocks * taps * channels * len(vectors) * lanes(weights.dtype),), weights.dtype)
+    kernel = packing.pack_transposed if transposed else packing.pack
+    work = PARALLEL_WORK if packed.size >= PARALLEL_PACKING else 0
+    run(kernel, work, vectors, choice.pack_sizes, flat(weights), packed)
+    return packed
+
+
+def conv(
+    geometry: ConvGeometry, x: Array, weights: Array, bias: Array | None = None, out: Array | None = None
+) -> Array:
+    """Convolve.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        Any, also with inserted zeros or a `reversed` kernel.
+    x : ndarray, shape (batch, in..., channels)
+    weights : ndarray, shape (k..., channels / groups, filters)
+    bias : ndarray, shape (filters,), optional
+    out : ndarray, shape (batch, out..., filters), optional
+        Filled and returned.
+    """
+    return _run_conv(geometry, x, weights, bias, out, weights.shape[-1], transposed=False)
+
+
+def conv_transpose(
+    geometry: ConvGeometry, x: Array, weights: Array, bias: Array | None = None, out: Array | None = None
+) -> Array:
+    """Convolve transposed, phase by phase; also the input gradient of a convolution, with its adjoint geometry.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        The gather's.
+    x : ndarray, shape (batch, in..., channels)
+    weights : ndarray, shape (k..., filters / groups, channels)
+    bias : ndarray, shape (filters,), optional
+    out : ndarray, shape (batch, out..., filters), optional
+        Filled and returned.
+    """
+    return _run_conv(geometry, x, weights, bias, out, weights.shape[-2] * geometry.groups, transposed=True)
+
+
+class GradientChoice(NamedTuple):
+    """How a weight gradient is run: its tile, its tables, and numbers of the kernel."""
+
+    tile: choose.Tile
+    plan: GradientPlan
+    sizes: tuple[int, ...]
+    work: int
+
+
+@functools.lru_cache(maxsize=256)
+def _gradient_choice(
+    geometry: ConvGeometry, batch: int, channels: int, filters: int, lane_count: int
+) -> GradientChoice:
+    groups = geometry.groups
+    own_channels, own_filters = channels // groups, filters // groups
+    rows = math.prod(geometry.kernel_size) * own_channels
+    tile = choose.gradient_tile(rows, own_filters, lane_count)
+    blocks = -(-own_filters // (tile.vectors * lane_count))
+    outputs = batch * math.prod(geometry.output_size)
+    owners, parts = choose.gradient_shares(-(-rows // tile.rows), groups * blocks, outputs)
+    plan = gradient_plan(geometry, batch, channels, filters, tile.rows, owners, parts)
+    work = choose.multiply_adds(geometry, batch, own_channels, filters)
+    sizes = (owners, parts, groups, blocks, own_channels, own_filters, rows * filters)
+    return GradientChoice(tile, plan, sizes, work)
+
+
+def conv_grad_weights(geometry: ConvGeometry, x: Array, dy: Array, out: Array | None = None) -> Array:
+    """Return the gradient of a convolution's weights.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        Of the convolution.
+    x : ndarray, shape (batch, in..., channels)
+    dy : ndarray, shape (batch, out..., filters)
+        Gradient of the output.
+    out : ndarray, shape (k..., channels / groups, filters), optional
+        Filled and returned.
+    """
+    batch, channels, filters = x.shape[0], x.shape[-1], dy.shape[-1]
+    if out is None:
+        out = empty((*geometry.kernel_size, channels // geometry.groups, filters), x.dtype)
+    if batch == 0:
+        out.fill(0)
+        return out
+    choice = _gradient_choice(geometry, batch, channels, filters, lanes(x.dtype))
+    parts = choice.sizes[1]
+    sums = out[None] if parts == 1 else empty((parts, *out.shape), out.dtype)
+    sums.fill(0)
+    rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
+    run(
+        contraction.contract_gradient, choice.work, rows, vectors, choice.sizes, *choice.plan,
+        flat(x), flat(dy), sums.reshape(-1),
+    )  # fmt: skip
+    if parts > 1:
+        np.add.reduce(sums, axis=0, out=out)
+    return out
+
+
+def conv_transpose_grad_weights(geometry: ConvGeometry, x: Array, dy: Array, out: Array | None = None) -> Array:
+    """Return the gradient of a transposed convolution's weights.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        The gather's.
+    x : ndarray, shape (batch, in..., channels)
+    dy : ndarray, shape (batch, out..., filters)
+        Gradient of the output.
+    out : ndarray, shape (k..., filters / groups, channels), optional
+        Filled and returned.
+    """
+    return conv_grad_weights(geometry.adjoint(), dy, x, out)

@@ -1,0 +1,77 @@
+"""What the machine can do at most: multiply-adds in registers, and bytes copied between two arrays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from refconv.jit.launch import Compiled, launch
+from refconv.tiled.simd import add, fma, get, lanes, lanes_of, load, put, registers, store, vector_registers
+
+# Items of work, many enough that threads share them evenly.
+_ITEMS = 32
+_REPEATS = 4000
+
+# About as much as the memory-bound layers of `refconv bench` move: more than the processor's own caches hold.
+COPY_BYTES = 2**23
+
+
+@Compiled
+def multiply_add(sums: Any, repeats: Any, numbers: Any, out: Any) -> None:
+    """Multiply and add in registers, again and again; the numbers are read once."""
+    for item in prange(out.size // lanes_of(out)):
+        block = registers(out, sums, (0,))
+        step = lanes_of(out)
+        factor = load(numbers, 0)
+        for i in range(len(sums)):
+            put(block, i, load(numbers, i * step))
+        for _ in range(repeats):
+            for i in range(len(sums)):
+                put(block, i, fma(get(block, i), factor, factor))
+        total = get(block, 0)
+        for i in range(1, len(sums)):
+            total = add(total, get(block, i))
+        store(out, item * step, total)
+
+
+@Compiled
+def copy(parts: Any, source: Any, target: Any) -> None:
+    """Copy an array whose size the parts divide into whole vectors."""
+    size = source.size // parts
+    for part in prange(parts):
+        for offset in range(part * size, (part + 1) * size, lanes_of(source)):
+            store(target, offset, load(source, offset))
+
+
+def fma_speed(dtype: Any = np.float32) -> Callable[[], float]:
+    """Return what measures once how many floating-point operations a second there are, two a multiply-add."""
+    count = vector_registers() * 3 // 4
+    numbers = np.full(count * lanes(dtype), 0.5, dtype)
+    out = np.zeros(_ITEMS * lanes(dtype), dtype)
+    operations = 2 * out.size * count * _REPEATS
+    sums = (0,) * count
+    return lambda: operations / _seconds(multiply_add, sums, _REPEATS, numbers, out)
+
+
+def copy_speed(size: int = COPY_BYTES) -> Callable[[], float]:
+    """Return what measures once how many bytes a second a copy moves: those it reads and those it writes.
+
+    Parameters
+    ----------
+    size : int
+        Bytes moved: half of them read, half of them written, between arrays that stay the same.
+    """
+    count = size // 2 // 4 // 1024 // _ITEMS * 1024 * _ITEMS
+    # Written to once, so that no page is missing.
+    source, target = np.ones(count, np.float32), np.ones(count, np.float32)
+    return lambda: 2 * source.nbytes / _seconds(copy, _ITEMS, source, target)
+
+
+def _seconds(kernel: Compiled, *arguments: Any) -> float:
+    start = time.perf_counter()
+    launch(kernel.parallel, *arguments)
+    return time.perf_counter() - start

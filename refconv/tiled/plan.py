@@ -1,0 +1,357 @@
+"""Plans: the tables of offsets that make one contraction any convolution.
+
+A plan of a convolution walks through the product of the axes' classes (`refconv.tiled.links`). The
+outputs of one product class share their links, so that the class is one *segment*: some tiles of
+outputs, each with an offset to read from and one to write to, and some *runs*, which every output of
+the segment sums over. A run is a kernel element with its channels; where neighbouring kernel elements
+read neighbouring data, the whole row of elements is one run. Padding and inserted zeros are in no
+run, so nothing is multiplied by them.
+
+Tiles go through the outputs of a class across rows and images, and a short last tile repeats its last
+output. Their table holds at most `MOST_OUTPUTS` outputs: of a larger class it holds some rows, and a
+second table the offset of every such block of rows, so that tables stay at 64 KiB a class whatever the image.
+
+All of it is NumPy on whole axes; a plan is built in about a millisecond, and kept.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from refconv.geometry import ConvGeometry
+from refconv.tiled.links import AxisClass, Indices, axis_classes
+
+MOST_OUTPUTS = 4096
+LEAST_OUTPUTS = 1024
+
+
+class Plan(NamedTuple):
+    """Tables of a contraction, in elements of the arrays; see `refconv.tiled.contraction`.
+
+    Attributes
+    ----------
+    segments : ndarray, shape (segments, 7)
+        First outer block and how many; first tile and how many; first run and end; steps of a run.
+    outers : ndarray, shape (outer blocks, 2)
+        Offsets into what is read and what is written.
+    reads, writes : ndarray, shape (tiles * rows of a tile,)
+        Offsets of each row of each tile.
+    runs : ndarray, shape (runs, 2)
+        Offsets into what is read and into the weights.
+    """
+
+    segments: Indices
+    outers: Indices
+    reads: Indices
+    writes: Indices
+    runs: Indices
+
+    @property
+    def size(self) -> int:
+        """Bytes of all tables."""
+        return sum(table.nbytes for table in self)
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Where some outputs lie: offsets into what is read and into what is written."""
+
+    reads: Indices
+    writes: Indices
+
+    @property
+    def count(self) -> int:
+        """Number of outputs."""
+        return self.reads.size
+
+    def with_inner(self, inner: Positions) -> Positions:
+        """Return all sums of one of these and one of `inner`, the inner ones fastest."""
+        return Positions(
+            (self.reads[:, None] + inner.reads).ravel(),
+            (self.writes[:, None] + inner.writes).ravel(),
+        )
+
+    def part(self, keep: slice) -> Positions:
+        """Return some of them."""
+        return Positions(self.reads[keep], self.writes[keep])
+
+    def uniform(self) -> bool:
+        """Tell whether each lies as far from the one before as all do."""
+        return all(np.unique(np.diff(offsets)).size <= 1 for offsets in (self.reads, self.writes))
+
+
+ORIGIN = Positions(np.zeros(1, np.int64), np.zeros(1, np.int64))
+
+
+def conv_plan(
+    geometry: ConvGeometry,
+    batch: int,
+    channels: int,
+    filters: int,
+    rows: int,
+    weight_step: int,
+    without: tuple[int, ...] = (),
+) -> Plan:
+    """Plan a convolution of `batch` images.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        Any, also of a transposed convolution.
+    batch, channels, filters : int
+        Of the arrays, all groups together.
+    rows : int
+        Outputs of a tile.
+    weight_step : int
+        From the weights of one channel to those of the next, which is also the next kernel element's
+        first after an element's last.
+    without : tuple of int
+        Classes of the last axis to leave out.
+    """
+    own_channels = channels // geometry.groups
+    read_steps = steps_of(geometry.input_size, channels)
+    write_steps = steps_of(geometry.output_size, filters)
+    tap_steps = steps_of(geometry.kernel_size, own_channels * weight_step)
+    images = Positions(np.arange(batch) * read_steps[0], np.arange(batch) * write_steps[0])
+    tables = _Tables(rows)
+    every = [axis_classes(axis) for axis in geometry.axes]
+    every[-1] = tuple(c for number, c in enumerate(every[-1]) if number not in without)
+    for classes in itertools.product(*every):
+        places = [
+            Positions(c.firsts * read, c.outputs * write)
+            for c, read, write in zip(classes, read_steps[1:], write_steps[1:], strict=True)
+        ]
+        length = own_channels
+        if geometry.groups == 1 and _one_run(classes[-1]):
+            length *= classes[-1].taps.size
+            classes = (*classes[:-1], classes[-1]._replace(taps=classes[-1].taps[:1], steps=classes[-1].steps[:1]))
+        runs = np.zeros((1, 2), np.int64)
+        for c, read, tap in zip(classes, read_steps[1:], tap_steps[1:], strict=True):
+            runs = (runs[:, None] + np.stack([c.steps * read, c.taps * tap], axis=1)).reshape(-1, 2)
+        tables.add(blocks_of_outputs([images, *places], rows), runs, length)
+    return tables.plan()
+
+
+def steps_of(sizes: Sequence[int], last: int) -> list[int]:
+    """Return the elements from one index of an axis to the next, before them those of the whole."""
+    return [math.prod(sizes[axis:]) * last for axis in range(len(sizes) + 1)]
+
+
+def _one_run(c: AxisClass) -> bool:
+    """Tell whether neighbouring kernel elements read neighbouring data."""
+    return c.taps.size > 0 and bool((np.diff(c.taps) == 1).all() and (np.diff(c.steps) == 1).all())
+
+
+def blocks_of_outputs(axes: Sequence[Positions], rows: int) -> Iterator[tuple[Positions, Positions]]:
+    """Divide all outputs of a class into blocks that lie alike.
+
+    Yields
+    ------
+    blocks, inside : Positions
+        The outputs are all sums of one of `blocks` and one of `inside`.
+    """
+    inside = ORIGIN
+    for depth in reversed(range(len(axes))):
+        axis = axes[depth]
+        if inside.count * axis.count <= MOST_OUTPUTS:
+            inside = axis.with_inner(inside)
+            continue
+        together = _lines_together(axis, inside.count, rows)
+        whole = axis.count - axis.count % together
+        around = ORIGIN
+        for outer in axes[:depth]:
+            around = around.with_inner(outer)
+        first = Positions(axis.reads[:together] - axis.reads[0], axis.writes[:together] - axis.writes[0])
+        yield around.with_inner(axis.part(slice(0, whole, together))), first.with_inner(inside)
+        if whole < axis.count:
+            rest = first.part(slice(axis.count - whole))
+            yield around.with_inner(axis.part(slice(whole, whole + 1))), rest.with_inner(inside)
+        return
+    yield ORIGIN, inside
+
+
+def _lines_together(axis: Positions, outputs: int, rows: int) -> int:
+    """Choose how many lines of `outputs` a block holds: enough to waste little on the last tile."""
+    least = -(-LEAST_OUTPUTS // outputs)
+    if least == 1 or not axis.uniform():
+        return 1
+    counts = range(least, min(2 * least, axis.count) + 1)
+    return min(counts, key=lambda count: (-(-count * outputs // rows) * rows / (count * outputs), count))
+
+
+class _Tables:
+    """A plan that grows by one segment after another."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._segments: list[tuple[int, ...]] = []
+        self._outers: list[Indices] = []
+        self._inside: list[Indices] = []
+        self._runs: list[Indices] = []
+        self._counts = [0, 0, 0]
+
+    def add(self, blocks: Iterable[tuple[Positions, Positions]], runs: Indices, length: int) -> None:
+        """Add the outputs of `blocks`, which all sum over `runs` of `length` steps."""
+        first_run = self._counts[2]
+        self._runs.append(runs)
+        self._counts[2] += len(runs)
+        for outer, inside in blocks:
+            tiles = -(-inside.count // self._rows)
+            filled = np.minimum(np.arange(tiles * self._rows), inside.count - 1)
+            self._segments.append(
+                (self._counts[0], outer.count, self._counts[1], tiles, first_run, self._counts[2], length)
+            )
+            self._outers.append(np.stack([outer.reads, outer.writes], axis=1))
+            self._inside.append(np.stack([inside.reads[filled], inside.writes[filled]]))
+            self._counts[0] += outer.count
+            self._counts[1] += tiles
+
+    def plan(self) -> Plan:
+        """Return the tables, read-only."""
+        reads, writes = np.concatenate([np.zeros((2, 0), np.int64), *self._inside], axis=1)
+        none = np.zeros((0, 2), np.int64)
+        tables = (
+            np.array(self._segments, np.int64).reshape(-1, 7),
+            np.concatenate([none, *self._outers]),
+            reads,
+            writes,
+            np.concatenate([none, *self._runs]),
+        )
+        for table in tables:
+            table.flags.writeable = False
+        return Plan(*tables)
+
+
+class GradientPlan(NamedTuple):
+    """Tables of the contraction of a weight gradient.
+
+    A row of a tile is a kernel element and a channel; its lanes are filters, and it sums over outputs.
+
+    Attributes
+    ----------
+    segments : ndarray, shape (segments, 7)
+        First tile and how many; first run and end; steps of a run; from one step to the next in what was read
+        and in the output's gradient.
+    shares : ndarray, shape (parts * owners + 1,)
+        First segment of each owner of rows, for each part of the outputs.
+    reads, writes : ndarray, shape (tiles * rows of a tile,)
+        Offset of each row's kernel element and channel, and of its weights, -1 where the row is not used.
+    runs : ndarray, shape (runs, 2)
+        Offsets of a line of outputs: of what the first one reads, and of its gradient.
+    """
+
+    segments: Indices
+    shares: Indices
+    reads: Indices
+    writes: Indices
+    runs: Indices
+
+
+# Outputs whose data stay in the cache while all rows sum over them.
+GRADIENT_BLOCK = 128
+
+
+def gradient_plan(
+    geometry: ConvGeometry, batch: int, channels: int, filters: int, rows: int, owners: int, parts: int
+) -> GradientPlan:
+    """Plan the gradient of a convolution's weights.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        Of the convolution.
+    batch, channels, filters : int
+        Of the arrays, all groups together.
+    rows : int
+        Kernel elements and channels of a tile.
+    owners, parts : int
+        Into how many shares the rows are divided, and into how many the outputs, whose sums are then
+        added up in order.
+    """
+    own_channels = channels // geometry.groups
+    read_steps = steps_of(geometry.input_size, channels)
+    dy_steps = steps_of(geometry.output_size, filters)
+    tap_steps = steps_of(geometry.kernel_size, own_channels)
+    images = Positions(np.arange(batch) * read_steps[0], np.arange(batch) * dy_steps[0])
+    all_tiles = -(-math.prod(geometry.kernel_size) * own_channels // rows)
+    # Whole tiles each, so that no owner wastes a part of one.
+    bounds = [all_tiles * owner // owners * rows for owner in range(owners + 1)]
+    reads, writes, runs = [], [], []
+    segments: list[list[tuple[int, ...]]] = [[] for _ in range(owners * parts)]
+    tile_count = run_count = 0
+    for classes in itertools.product(*(axis_classes(axis) for axis in geometry.axes)):
+        if not all(c.taps.size for c in classes):
+            continue
+        elements = np.zeros((1, 2), np.int64)
+        for c, read, tap in zip(classes, read_steps[1:], tap_steps[1:], strict=True):
+            elements = (elements[:, None] + np.stack([c.steps * read, c.taps * tap], axis=1)).reshape(-1, 2)
+        # Offset of what is read, and number of the row.
+        table = (elements[:, None] + np.arange(own_channels)[:, None]).reshape(-1, 2)
+        tiles_of = []
+        for owner in range(owners):
+            mine = table[(table[:, 1] >= bounds[owner]) & (table[:, 1] < bounds[owner + 1])]
+            count = -(-len(mine) // rows)
+            filled = np.minimum(np.arange(count * rows), max(len(mine) - 1, 0))
+            reads.append(mine[filled, 0])
+            writes.append(np.where(np.arange(count * rows) < len(mine), mine[filled, 1] * filters, -1))
+            tiles_of.append((tile_count, count))
+            tile_count += count
+        places = [
+            Positions(c.firsts * read, c.outputs * write)
+            for c, read, write in zip(classes, read_steps[1:], dy_steps[1:], strict=True)
+        ]
+        for lines, length, steps in _lines([images, *places]):
+            block = max(1, GRADIENT_BLOCK // length)
+            for part in range(parts):
+                begin, end = len(lines) * part // parts, len(lines) * (part + 1) // parts
+                for first in range(begin, end, block):
+                    run = run_count + first, run_count + min(first + block, end)
+                    for owner, (first_tile, count) in enumerate(tiles_of):
+                        if count:
+                            segments[part * owners + owner].append((first_tile, count, *run, length, *steps))
+            runs.append(lines)
+            run_count += len(lines)
+    tables = (
+        np.array([segment for share in segments for segment in share], np.int64).reshape(-1, 7),
+        np.cumsum([0, *map(len, segments)]),
+        np.concatenate([np.zeros(0, np.int64), *reads]),
+        np.concatenate([np.zeros(0, np.int64), *writes]),
+        np.concatenate([np.zeros((0, 2), np.int64), *runs]),
+    )
+    for table in tables:
+        table.flags.writeable = False
+    return GradientPlan(*tables)
+
+
+def _lines(axes: Sequence[Positions]) -> Iterator[tuple[Indices, int, tuple[int, int]]]:
+    """Divide all outputs of a class into lines of equal steps, along the axis where it is longest.
+
+    Yields
+    ------
+    lines : ndarray, shape (lines, 2)
+        Offsets of each line's first output.
+    length : int
+        Outputs of a line.
+    steps : tuple of int
+        From one output of a line to the next.
+    """
+    uniform = [axis for axis in range(len(axes)) if axes[axis].uniform()]
+    along = max(uniform, key=lambda axis: (axes[axis].count, axis), default=None)
+    line = ORIGIN if along is None else axes[along]
+    starts = ORIGIN
+    for axis, positions in enumerate(axes):
+        if axis != along:
+            starts = starts.with_inner(positions)
+    steps = (int(line.reads[1] - line.reads[0]), int(line.writes[1] - line.writes[0])) if line.count > 1 else (0, 0)
+    pieces = -(-line.count // GRADIENT_BLOCK)
+    bounds = [line.count * piece // pieces for piece in range(pieces + 1)]
+    for length in sorted({b - a for a, b in itertools.pairwise(bounds)}):
+        firsts = [a for a, b in itertools.pairwise(bounds) if b - a == length]
+        lines = starts.with_inner(Positions(line.reads[firsts], line.writes[firsts]))
+        yield np.stack([lines.reads, lines.writes], axis=1), length, steps

@@ -1,0 +1,182 @@
+"""Register operations of elementwise layers: sliding windows, and channels with several filters each.
+
+As in `refconv.tiled.simd`, whatever must be known when a kernel is compiled travels as the length of a
+tuple. A window is written out as straight-line code here, because LLVM does not unroll a loop as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from refconv.tiled import simd
+
+__all__ = ["narrow", "prefetch", "prefetch_to_write", "slide", "slide_some", "widen"]
+
+Codegen = Callable[..., Any]
+
+_I32 = ir.IntType(32)
+_I64 = ir.IntType(64)
+
+
+def _slide_code(vector: Any, rows: int, size: int, step: int, masked: bool) -> Codegen:
+    """Write out a window of `size` kernel elements over `rows` outputs, `step` data apart."""
+    llvm = simd._llvm_vector(vector)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        sums, _, _, x, x0, x_step, weights, w0, w_step, count = args
+        mask = simd._mask(builder, count, vector.lanes) if masked else None
+
+        def read(array_type: Any, array: Any, first: Any, distance: Any, number: int) -> Any:
+            offset = builder.add(first, builder.mul(distance, ir.Constant(_I64, number)))
+            pointer = simd._vector_pointer(context, builder, array_type, array, offset, vector)
+            if mask is None:
+                value = builder.load(pointer)
+                value.align = vector.dtype.bitwidth // 8
+                return value
+            kind = ir.FunctionType(llvm, [pointer.type, _I32, mask.type, llvm])
+            name = f"llvm.masked.load.{simd._suffix(vector)}.p0"
+            function = cgutils.get_or_insert_function(builder.module, kind, name)
+            alignment = ir.Constant(_I32, vector.dtype.bitwidth // 8)
+            return builder.call(function, [pointer, alignment, mask, ir.Constant(llvm, None)])
+
+        def multiply_add(a: Any, b: Any, c: Any) -> Any:
+            if not simd._multiplies_and_adds_at_once():
+                return builder.fadd(builder.fmul(a, b), c)
+            kind = ir.FunctionType(llvm, [llvm] * 3)
+            function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.{simd._suffix(vector)}")
+            return builder.call(function, [a, b, c])
+
+        pointers = [builder.gep(sums, [ir.Constant(_I64, p)]) for p in range(rows)]
+        totals = [builder.load(pointer) for pointer in pointers]
+        kernel = [read(sig.args[6], weights, w0, w_step, k) for k in range(size)]
+        for j in range((rows - 1) * step + size):
+            uses = [(p, j - p * step) for p in range(rows) if 0 <= j - p * step < size]
+            if uses:
+                datum = read(sig.args[3], x, x0, x_step, j)
+                for p, k in uses:
+                    totals[p] = multiply_add(datum, kernel[k], totals[p])
+        for pointer, total in zip(pointers, totals, strict=True):
+            builder.store(total, pointer)
+        return context.get_dummy_value()
+
+    return codegen
+
+
+def _slide_signature(sums: Any, window: Any, stride: Any, x: Any, weights: Any) -> Any:
+    whole = types.intp
+    return types.void(sums, window, stride, x, whole, whole, weights, whole, whole, whole)
+
+
+@intrinsic
+def slide(
+    typingctx: Any,
+    sums: Any,
+    window: Any,
+    stride: Any,
+    x: Any,
+    x0: Any,
+    x_step: Any,
+    weights: Any,
+    w0: Any,
+    w_step: Any,
+    count: Any,
+) -> tuple[Any, Codegen]:
+    """Add to each sum `p` the terms ``x[p * len(stride) + k] * weights[k]`` for `k` below ``len(window)``.
+
+    Element `j` of `x` is the vector from ``x0 + j * x_step`` on, likewise of `weights`. Each is loaded
+    once, and a sum's terms come in the order of `k`. `count` is not used.
+    """
+    code = _slide_code(sums.vector, sums.count, len(window), len(stride), masked=False)
+    return _slide_signature(sums, window, stride, x, weights), code
+
+
+@intrinsic
+def slide_some(
+    typingctx: Any,
+    sums: Any,
+    window: Any,
+    stride: Any,
+    x: Any,
+    x0: Any,
+    x_step: Any,
+    weights: Any,
+    w0: Any,
+    w_step: Any,
+    count: Any,
+) -> tuple[Any, Codegen]:
+    """Do as `slide`, reading the first `count` lanes only."""
+    code = _slide_code(sums.vector, sums.count, len(window), len(stride), masked=True)
+    return _slide_signature(sums, window, stride, x, weights), code
+
+
+def _picked(builder: Any, vectors: list[Any], lanes: list[int]) -> Any:
+    """Make a vector of the given lanes of all `vectors` in a row."""
+    count = len(lanes)
+    result = ir.Constant(vectors[0].type, ir.Undefined)
+    for number, vector in enumerate(vectors):
+        # Of this vector where the lane lies in it, else what was picked so far.
+        chosen = [count + lane % count if lane // count == number else i for i, lane in enumerate(lanes)]
+        if chosen != list(range(count)):
+            mask = ir.Constant(ir.VectorType(_I32, count), [ir.Constant(_I32, lane) for lane in chosen])
+            result = builder.shuffle_vector(result, vector, mask)
+    return result
+
+
+@intrinsic
+def widen(typingctx: Any, block: Any, value: Any) -> tuple[Any, Codegen]:
+    """Fill a block with the lanes of a vector, each repeated as often as the block has vectors."""
+    times, lanes = block.count, block.vector.lanes
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        for v in range(times):
+            wide = _picked(builder, [args[1]], [(v * lanes + lane) // times for lane in range(lanes)])
+            builder.store(wide, builder.gep(args[0], [ir.Constant(_I64, v)]))
+        return context.get_dummy_value()
+
+    return types.void(block, block.vector), codegen
+
+
+@intrinsic
+def narrow(typingctx: Any, block: Any, first: Any, times: Any) -> tuple[Any, Codegen]:
+    """Sum every ``len(times)`` neighbouring lanes of as many vectors of a block from `first` on."""
+    vector, count = block.vector, len(times)
+    lanes = vector.lanes
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        offsets = [builder.add(args[1], ir.Constant(_I64, v)) for v in range(count)]
+        vectors = [builder.load(builder.gep(args[0], [offset])) for offset in offsets]
+        total = _picked(builder, vectors, [lane * count for lane in range(lanes)])
+        for m in range(1, count):
+            total = builder.fadd(total, _picked(builder, vectors, [lane * count + m for lane in range(lanes)]))
+        return total
+
+    return vector(block, types.intp, times), codegen
+
+
+def _prefetch_code(write: int) -> Codegen:
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = builder.bitcast(simd._pointer(context, builder, sig.args[0], *args), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        second_level, data = 2, 1
+        builder.call(function, [pointer, *(ir.Constant(_I32, number) for number in (write, second_level, data))])
+        return context.get_dummy_value()
+
+    return codegen
+
+
+@intrinsic
+def prefetch(typingctx: Any, array: Any, offset: Any) -> tuple[Any, Codegen]:
+    """Ask for the cache line at an offset, to read it later; nothing happens outside the array."""
+    return types.void(array, types.intp), _prefetch_code(write=0)
+
+
+@intrinsic
+def prefetch_to_write(typingctx: Any, array: Any, offset: Any) -> tuple[Any, Codegen]:
+    """Ask for the cache line at an offset, to write it later; nothing happens outside the array."""
+    return types.void(array, types.intp), _prefetch_code(write=1)
