@@ -67,14 +67,14 @@ def conv(input_size: Any, *, FilterSize: Any, Stride: Any = 1, Padding: Any = 0,
             raise ConvError("Padding", Padding, "belongs to convolution1dLayer", "use 'same' or amounts")
         read = [rule.padded(part, mode) for part in parts]
     else:
-        pairs = _edges("Padding", Padding, rank)
+        pairs = edges("Padding", Padding, rank)
         read = [
             (part, lo, hi, part.formula("matlab.conv", lo, hi)) for part, (lo, hi) in zip(parts, pairs, strict=True)
         ]
     return axes.conv_reading("conv", "matlab", _layout("conv", rank), read)
 
 
-def _edges(word: str, value: Any, rank: int) -> list[tuple[int, int]]:
+def edges(word: str, value: Any, rank: int) -> list[tuple[int, int]]:
     """Read MATLAB's forms of an amount per edge as (before, after) per axis."""
     if not is_sequence(value):
         amount = whole_number(word, value, 0)
@@ -135,7 +135,7 @@ def conv_transpose(input_size: Any, *, FilterSize: Any, Stride: Any = 1, Croppin
         choice("Cropping", Cropping, ("same",))
         read = [_same_crop(part) for part in parts]
     else:
-        pairs = _edges("Cropping", Cropping, rank)
+        pairs = edges("Cropping", Cropping, rank)
         read = [
             (part, lo, hi, part.formula("matlab.transposed", lo, hi))
             for part, (lo, hi) in zip(parts, pairs, strict=True)
