@@ -158,8 +158,8 @@ class AxisGeometry(NamedTuple):
 
         Examples
         --------
-        >>> AxisGeometry(5, 3, stride=2).adjoint()
-        AxisGeometry(input_size=2, kernel_size=3, stride=1, dilation=1, pad_before=2, pad_after=2, input_dilation=2, reversed=True)
+        >>> AxisGeometry(5, 3, stride=2).adjoint() == AxisGeometry.transposed(2, 3, stride=2)
+        True
         """
         pad_before = self.dilated_kernel_size - 1 - self.pad_before
         covered = (self.input_size - 1) * self.input_dilation + self.dilated_kernel_size
@@ -424,7 +424,9 @@ class ReceptiveField(NamedTuple):
     start: Fraction
 
 
-def receptive_field(stack: Sequence[Any], input_shape: Sequence[int | None] | None = None) -> tuple[ReceptiveField, ...]:
+def receptive_field(
+    stack: Sequence[Any], input_shape: Sequence[int | None] | None = None
+) -> tuple[ReceptiveField, ...]:
     """Return the receptive field, jump and start of a stack of layers, per axis.
 
     Parameters
@@ -483,7 +485,7 @@ def _axis_field(axes: Sequence[AxisGeometry]) -> ReceptiveField:
 
 
 def _span(axes: Sequence[AxisGeometry], output_index: int) -> int:
-    """Data from the first to the last that one output reads, on an axis without borders."""
+    """Count the data from the first to the last that one output reads, on an axis without borders."""
     seen = {output_index}
     for axis in reversed(axes):
         cells = {dilated_index(o, k, axis) for o in seen for k in range(axis.kernel_size)}

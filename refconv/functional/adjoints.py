@@ -12,7 +12,7 @@ the weights are whole numbers, and float64 where they are fractions.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from refconv.arguments import choice, pairs_per_axis, per_axis
 from refconv.conventions import read
 from refconv.errors import ConvError
 from refconv.functional.arrays import Array, describe, finished, result_dtype, working_arrays
+from refconv.functional.backend import pick_backend
+from refconv.functional.moving import moved
 from refconv.functional.padding import PAD_MODES, check_amount, crop, sources_of, zero_pad
 from refconv.functional.patches import fold, unfold
 from refconv.functional.resampling import interpolate
@@ -29,7 +31,13 @@ from refconv.interpolation import COORDINATES, AxisRows, adjoint_taps, axis_meth
 
 
 def upsample_grad_input(
-    dy: Any, input_shape: Any, *, size: Any = 2, interpolation: str = "nearest", data_format: str = "channels_last"
+    dy: Any,
+    input_shape: Any,
+    *,
+    size: Any = 2,
+    interpolation: str = "nearest",
+    data_format: str = "channels_last",
+    backend: str | None = None,
 ) -> Array:
     """Return the gradient to the input of upsampling.
 
@@ -41,6 +49,8 @@ def upsample_grad_input(
         Shape of the input, batch and channels included.
     size, interpolation, data_format
         As they were given to `upsample`.
+    backend : str, optional
+        As in `refconv.functional.upsample`.
 
     Returns
     -------
@@ -63,7 +73,7 @@ def upsample_grad_input(
     factors = per_axis("size", size, len(shape) - 2)
     output_size = tuple(n * factor for n, factor in zip(shape[1:-1], factors, strict=True))
     method = axis_method(interpolation, len(shape) - 2)
-    return _resizing_adjoint(dy, shape, output_size, method, "half_pixel", data_format)
+    return _resizing_adjoint(dy, shape, output_size, method, "half_pixel", data_format, backend)
 
 
 def resize_grad_input(
@@ -74,6 +84,7 @@ def resize_grad_input(
     interpolation: str = "bilinear",
     coordinates: str = "half_pixel",
     data_format: str = "channels_last",
+    backend: str | None = None,
 ) -> Array:
     """Return the gradient to the input of resizing.
 
@@ -85,6 +96,8 @@ def resize_grad_input(
         Shape of the input, batch and channels included.
     size, interpolation, coordinates, data_format
         As they were given to `resize`.
+    backend : str, optional
+        As in `refconv.functional.upsample`.
 
     Returns
     -------
@@ -105,10 +118,17 @@ def resize_grad_input(
     output_size = per_axis("size", size, len(shape) - 2)
     method = axis_method(interpolation, len(shape) - 2)
     coordinates = choice("coordinates", coordinates, COORDINATES)
-    return _resizing_adjoint(dy, shape, output_size, method, coordinates, data_format)
+    return _resizing_adjoint(dy, shape, output_size, method, coordinates, data_format, backend)
 
 
-def zero_pad_grad_input(dy: Any, input_shape: Any, *, padding: Any = 1, data_format: str = "channels_last") -> Array:
+def zero_pad_grad_input(
+    dy: Any,
+    input_shape: Any,
+    *,
+    padding: Any = 1,
+    data_format: str = "channels_last",
+    backend: str | None = None,
+) -> Array:
     """Return the gradient to the input of zero padding: `dy` cropped.
 
     Parameters
@@ -119,6 +139,8 @@ def zero_pad_grad_input(dy: Any, input_shape: Any, *, padding: Any = 1, data_for
         Shape of the input, batch and channels included.
     padding, data_format
         As they were given to `zero_pad`.
+    backend : str, optional
+        As in `refconv.functional.upsample`.
 
     Returns
     -------
@@ -141,13 +163,20 @@ def zero_pad_grad_input(dy: Any, input_shape: Any, *, padding: Any = 1, data_for
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, shape[-1]), data_format)
     cells = tuple((axis.pad_before, axis.pad_after) for axis in geometry.axes)
     if min(map(min, cells)) < 0:
-        result = zero_pad(gradient, padding=tuple((-before, -after) for before, after in cells))
+        result = zero_pad(gradient, padding=tuple((-before, -after) for before, after in cells), backend=backend)
     else:
-        result = crop(gradient, cropping=cells)
+        result = crop(gradient, cropping=cells, backend=backend)
     return finished(result, result.dtype, data_format)
 
 
-def crop_grad_input(dy: Any, input_shape: Any, *, cropping: Any = 1, data_format: str = "channels_last") -> Array:
+def crop_grad_input(
+    dy: Any,
+    input_shape: Any,
+    *,
+    cropping: Any = 1,
+    data_format: str = "channels_last",
+    backend: str | None = None,
+) -> Array:
     """Return the gradient to the input of cropping: `dy` zero padded.
 
     Parameters
@@ -158,6 +187,8 @@ def crop_grad_input(dy: Any, input_shape: Any, *, cropping: Any = 1, data_format
         Shape of the input, batch and channels included.
     cropping, data_format
         As they were given to `crop`.
+    backend : str, optional
+        As in `refconv.functional.upsample`.
 
     Returns
     -------
@@ -178,12 +209,19 @@ def crop_grad_input(dy: Any, input_shape: Any, *, cropping: Any = 1, data_format
     with renamed(input_size=("input_shape", tuple(input_shape))):
         geometry = read("cropping", shape[1:-1], cropping=cropping).geometry
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, shape[-1]), data_format)
-    result = zero_pad(gradient, padding=tuple((-axis.pad_before, -axis.pad_after) for axis in geometry.axes))
+    cells = tuple((-axis.pad_before, -axis.pad_after) for axis in geometry.axes)
+    result = zero_pad(gradient, padding=cells, backend=backend)
     return finished(result, result.dtype, data_format)
 
 
 def pad_grad_input(
-    dy: Any, input_shape: Any, *, padding: Any, mode: str = "constant", data_format: str = "channels_last"
+    dy: Any,
+    input_shape: Any,
+    *,
+    padding: Any,
+    mode: str = "constant",
+    data_format: str = "channels_last",
+    backend: str | None = None,
 ) -> Array:
     """Return the gradient to the input of padding in any mode.
 
@@ -195,6 +233,8 @@ def pad_grad_input(
         Shape of the input, batch and channels included.
     padding, mode, data_format
         As they were given to `pad`; the value of ``"constant"`` plays no part.
+    backend : str, optional
+        As in `refconv.functional.upsample`.
 
     Returns
     -------
@@ -218,9 +258,17 @@ def pad_grad_input(
     for n, pair in axes:
         check_amount(n, *pair, mode, padding)
     gradient = read_gradient(dy, (shape[0], *(n + sum(pair) for n, pair in axes), shape[-1]), data_format)
-    sources = [sources_of(n, *pair, mode).tolist() for n, pair in axes]
-    rows = [tuple(((i, 1.0),) if i >= 0 else () for i in each) for each in sources]
-    return _interpolation_adjoint(gradient, shape, rows, result_dtype(gradient), data_format)
+
+    def rows() -> list[AxisRows]:
+        sources = [sources_of(n, *pair, mode).tolist() for n, pair in axes]
+        return [tuple(((i, 1.0),) if i >= 0 else () for i in each) for each in sources]
+
+    def tiled() -> list[Any]:
+        from refconv.tiled.interpolating import source_taps
+
+        return [source_taps(sources_of(n, *pair, mode).tobytes(), n) for n, pair in axes]
+
+    return _interpolation_adjoint(gradient, shape, rows, tiled, result_dtype(gradient), data_format, backend)
 
 
 def unfold_grad_input(
@@ -232,6 +280,7 @@ def unfold_grad_input(
     padding: Any = "valid",
     dilation_rate: Any = 1,
     data_format: str = "channels_last",
+    backend: str | None = None,
 ) -> Array:
     """Return the gradient to the input of unfolding: `dy` folded.
 
@@ -243,6 +292,8 @@ def unfold_grad_input(
         Shape of the input, batch and channels included.
     kernel_size, strides, padding, dilation_rate, data_format
         As they were given to `unfold`.
+    backend : str, optional
+        As in `refconv.functional.upsample`.
 
     Returns
     -------
@@ -265,7 +316,7 @@ def unfold_grad_input(
         geometry = read("conv", shape[1:-1], **words).geometry
     column = math.prod(geometry.kernel_size) * shape[-1]
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, column), data_format)
-    result = fold(gradient, output_size=shape[1:-1], **words)
+    result = fold(gradient, output_size=shape[1:-1], **words, backend=backend)
     return finished(result, result.dtype, data_format)
 
 
@@ -279,6 +330,7 @@ def fold_grad_input(
     padding: Any = "valid",
     dilation_rate: Any = 1,
     data_format: str = "channels_last",
+    backend: str | None = None,
 ) -> Array:
     """Return the gradient to the columns of folding: `dy` unfolded.
 
@@ -290,6 +342,8 @@ def fold_grad_input(
         Shape of the columns, as `fold` took them.
     output_size, kernel_size, strides, padding, dilation_rate, data_format
         As they were given to `fold`.
+    backend : str, optional
+        As in `refconv.functional.upsample`.
 
     Returns
     -------
@@ -321,24 +375,51 @@ def fold_grad_input(
             "give the shape of the columns",
         )
     gradient = read_gradient(dy, (shape[0], *sizes, shape[-1] // elements), data_format)
-    result = unfold(gradient, **words)
+    result = unfold(gradient, **words, backend=backend)
     return finished(result, result.dtype, data_format)
 
 
 def _resizing_adjoint(
-    dy: Any, shape: tuple[int, ...], output_size: tuple[int, ...], method: str, coordinates: str, data_format: str
+    dy: Any,
+    shape: tuple[int, ...],
+    output_size: tuple[int, ...],
+    method: str,
+    coordinates: str,
+    data_format: str,
+    backend: Any,
 ) -> Array:
     gradient = read_gradient(dy, (shape[0], *output_size, shape[-1]), data_format)
-    sizes = zip(shape[1:-1], output_size, strict=True)
-    rows = [axis_taps(n, m, method, coordinates) for n, m in sizes]
+    sizes = list(zip(shape[1:-1], output_size, strict=True))
     dtype = result_dtype(gradient) if method == "nearest" else result_dtype(gradient, np.empty(0))
-    return _interpolation_adjoint(gradient, shape, rows, dtype, data_format)
+
+    def rows() -> list[AxisRows]:
+        return [axis_taps(n, m, method, coordinates) for n, m in sizes]
+
+    def tiled() -> list[Any]:
+        from refconv.tiled.interpolating import resizing_taps
+
+        return [resizing_taps(n, m, method, coordinates, adjoint=True) for n, m in sizes]
+
+    return _interpolation_adjoint(gradient, shape, rows, tiled, dtype, data_format, backend)
 
 
 def _interpolation_adjoint(
-    dy: Array, shape: tuple[int, ...], rows: Sequence[AxisRows], result: np.dtype[Any], data_format: str
+    dy: Array,
+    shape: tuple[int, ...],
+    rows: Callable[[], list[AxisRows]],
+    tiled: Callable[[], list[Any]],
+    result: np.dtype[Any],
+    data_format: str,
+    backend: Any,
 ) -> Array:
     """Sum, for every datum, the outputs that read it: interpolation by the transposed rows."""
-    out, gradient = working_arrays(shape, result, dy, because=("dy", describe(dy)))
-    interpolate(out, gradient, [adjoint_taps(axis, n) for axis, n in zip(rows, shape[1:-1], strict=True)])
+    because = ("dy", describe(dy))
+    backend = pick_backend(backend, dy.size, result, dy)
+    if backend == "tiled":
+        from refconv.tiled.interpolating import interpolate as interpolate_tiled
+
+        return moved(lambda x, out: interpolate_tiled(x, tiled(), out), dy, shape, result, data_format, None, because)
+    out, gradient = working_arrays(shape, result, dy, because=because)
+    transposed = [adjoint_taps(axis, n) for axis, n in zip(rows(), shape[1:-1], strict=True)]
+    interpolate(out, gradient, transposed, backend)
     return finished(out, result, data_format)

@@ -16,7 +16,6 @@ from refconv.functional.arrays import (
     Array,
     bytes_of,
     describe,
-    finished,
     loop_dtype,
     read_array,
     read_signal,
@@ -399,6 +398,8 @@ def depthwise_conv(
     padding: Any = "valid",
     dilation_rate: Any = 1,
     data_format: str = "channels_last",
+    backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Convolve every channel by itself, with as many filters each as the depth multiplier.
 
@@ -410,7 +411,7 @@ def depthwise_conv(
         Output channel ``c * multiplier + m`` reads input channel `c` through ``weights[..., c, m]``.
     bias : array_like, shape (channels * multiplier,), optional
         Added to every output of its channel.
-    strides, padding, dilation_rate, data_format
+    strides, padding, dilation_rate, data_format, backend, out
         As in `conv`.
 
     Returns
@@ -438,8 +439,21 @@ def depthwise_conv(
     kernel = _read_weights("weights", weights, signal, _DEPTHWISE_WEIGHTS)
     geometry = _depthwise_geometry(signal, kernel, strides, padding, dilation_rate, "weights")
     offsets = _read_bias(bias, kernel.shape[-2] * kernel.shape[-1])
-    result = result_dtype(signal, kernel, bias if bias is None else offsets)
-    return finished(_run_depthwise(geometry, result, signal, kernel, offsets), result, data_format)
+    operands = (signal, kernel) if bias is None else (signal, kernel, offsets)
+    result = result_dtype(*operands)
+    shape = (signal.shape[0], *geometry.output_size, offsets.size)
+    check_out(out, shape, result, data_format, *operands)
+    backend = pick_backend(backend, math.prod(shape) * math.prod(kernel.shape[:-2]), result, *operands)
+    if backend == "tiled":
+        from refconv.tiled import depthwise
+
+        check_index_range(geometry.axes)
+        data, own, *rest = tiled_arrays(result, shape, *operands)
+        target = direct_out(out, data_format)
+        computed = depthwise.depthwise(geometry, data, own, rest[0] if rest else None, target)
+    else:
+        computed = _run_depthwise(geometry, result, signal, kernel, offsets, backend)
+    return delivered(computed, result, data_format, out)
 
 
 def _depthwise_geometry(
@@ -458,12 +472,14 @@ def _depthwise_geometry(
     return reading.geometry
 
 
-def _run_depthwise(geometry: ConvGeometry, result: np.dtype[Any], x: Array, weights: Array, bias: Array) -> Array:
+def _run_depthwise(
+    geometry: ConvGeometry, result: np.dtype[Any], x: Array, weights: Array, bias: Array, backend: str = "textbook"
+) -> Array:
     shape = (x.shape[0], *geometry.output_size, weights.shape[-2] * weights.shape[-1])
     out, x, weights, bias = working_arrays(shape, result, x, weights, bias)
     check_index_range(geometry.axes)
-    loop = _DEPTHWISE[geometry.rank]
-    loop(out, x, weights, bias, *geometry.axes, steps=out.size * math.prod(weights.shape[:-2]))
+    steps = out.size * math.prod(weights.shape[:-2])
+    run_textbook(backend, _DEPTHWISE[geometry.rank], out, x, weights, bias, *geometry.axes, steps=steps)
     return out
 
 
@@ -477,6 +493,8 @@ def separable_conv(
     padding: Any = "valid",
     dilation_rate: Any = 1,
     data_format: str = "channels_last",
+    backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Convolve every channel by itself, then mix the channels at each place.
 
@@ -492,13 +510,13 @@ def separable_conv(
         The convolution of kernel size 1 that follows.
     bias : array_like, shape (filters,), optional
         Added at the end.
-    strides, padding, dilation_rate, data_format
+    strides, padding, dilation_rate, data_format, backend, out
         As in `conv`.
 
     Returns
     -------
     ndarray, shape (batch, out..., filters) or (batch, filters, out...)
-        Of a dtype chosen as in `conv`; nothing is rounded between the two steps.
+        Of a dtype chosen as in `conv`; the textbook rounds nothing between the two steps.
 
     Raises
     ------
@@ -530,16 +548,30 @@ def separable_conv(
     _check_channels("pointwise_weights", pointwise, -2, between, f"the depthwise step gives {between} channels")
     filters = pointwise.shape[-1]
     offsets = _read_bias(bias, filters)
-    result = result_dtype(signal, depthwise, pointwise, bias if bias is None else offsets)
+    operands = (signal, depthwise, pointwise) if bias is None else (signal, depthwise, pointwise, offsets)
+    result = result_dtype(*operands)
+    cells = (signal.shape[0], *geometry.output_size)
+    check_out(out, (*cells, filters), result, data_format, *operands)
+    work = math.prod(cells) * between * (math.prod(geometry.kernel_size) + filters)
+    backend = pick_backend(backend, work, result, *operands)
 
     # Both steps at once, so that nothing is allocated for the first if the second does not fit.
-    cells = (signal.shape[0], *geometry.output_size)
-    size = bytes_of((*cells, between + filters), loop_dtype(result))
+    size = bytes_of((*cells, between + filters), result if backend == "tiled" else loop_dtype(result))
     check_memory("x", describe(signal), f"the output of shape {(*cells, filters)}", size)
-    no_offsets = np.zeros(between, np.int64)
-    columns = _run_depthwise(geometry, loop_dtype(result), signal, depthwise, no_offsets)
-    mixing = ConvGeometry(tuple(AxisGeometry(size, 1) for size in geometry.output_size))
-    return finished(_run_conv(mixing, result, columns, pointwise, offsets), result, data_format)
+    if backend == "tiled":
+        from refconv.tiled import depthwise as tiled_depthwise
+
+        check_index_range(geometry.axes)
+        x, first, second, *rest = tiled_arrays(result, (*cells, filters), *operands)
+        computed = tiled_depthwise.separable(
+            geometry, x, first, second, rest[0] if rest else None, direct_out(out, data_format)
+        )
+    else:
+        no_offsets = np.zeros(between, np.int64)
+        mixing = ConvGeometry(tuple(AxisGeometry(size, 1) for size in geometry.output_size))
+        columns = _run_depthwise(geometry, loop_dtype(result), signal, depthwise, no_offsets, backend)
+        computed = _run_conv(mixing, result, columns, pointwise, offsets, backend)
+    return delivered(computed, result, data_format, out)
 
 
 def _read_weights(argument: str, weights: Any, x: Array, wanted: str) -> Array:

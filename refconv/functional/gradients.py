@@ -7,7 +7,8 @@ for a convolution and the other way round, with the same weights in the same ord
 
 Arguments are those of the forward function, `refconv.functional.conv` and the others, in the same
 words; of the input or the weights only the size is wanted where their values play no part. Dtypes too
-follow the same rule: the first floating one of the arrays given, computed in float64 and rounded once.
+follow the same rule: the first floating one of the arrays given. Small work, and all work in float16 and in
+integers, is the textbook loops' and rounded once; `refconv.functional.backend` says when the fast path takes over.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from refconv.functional.arrays import (
     result_dtype,
     working_arrays,
 )
-from refconv.functional.backend import pick_backend, tiled_arrays
+from refconv.functional.backend import pick_backend, run_textbook, tiled_arrays
 from refconv.functional.convolution import check_index_range, conv_transpose_with, conv_with, depthwise_conv
 from refconv.functional.shapes import read_gradient, read_kernel, read_shape, renamed
 from refconv.geometry import AxisGeometry, ConvGeometry
@@ -178,7 +179,7 @@ def conv_grad_weights(
     Notes
     -----
     Padding is left out, not multiplied by zero: NaN and infinities reach exactly the weights that met
-    them. Each weight sums its terms in the order of the images and outputs, on any number of threads.
+    them. Each weight sums its terms in one order, whatever the number of threads.
 
     Examples
     --------
@@ -441,6 +442,7 @@ def depthwise_conv_grad_input(
     padding: Any = "valid",
     dilation_rate: Any = 1,
     data_format: str = "channels_last",
+    backend: str | None = None,
 ) -> Array:
     """Return the gradient to the input of a depthwise convolution.
 
@@ -454,6 +456,8 @@ def depthwise_conv_grad_input(
         Shape of the input, batch and channels included.
     strides, padding, dilation_rate, data_format
         As they were given to `depthwise_conv`.
+    backend : str, optional
+        As in `refconv.functional.conv`.
 
     Returns
     -------
@@ -477,11 +481,13 @@ def depthwise_conv_grad_input(
         geometry = _depthwise_geometry(shape, kernel.shape[:-2], strides, padding, dilation_rate)
     filters = math.prod(kernel.shape[-2:])
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, filters), data_format)
-    result = depthwise_conv_grad_input_with(geometry, gradient, kernel)
+    result = depthwise_conv_grad_input_with(geometry, gradient, kernel, backend=backend)
     return finished(result, result.dtype, data_format)
 
 
-def depthwise_conv_grad_input_with(geometry: ConvGeometry, dy: Any, weights: Any) -> Array:
+def depthwise_conv_grad_input_with(
+    geometry: ConvGeometry, dy: Any, weights: Any, *, backend: str | None = None
+) -> Array:
     """Return the gradient to the input of a depthwise convolution by a ready geometry.
 
     Parameters
@@ -492,6 +498,8 @@ def depthwise_conv_grad_input_with(geometry: ConvGeometry, dy: Any, weights: Any
         The gradient to the output.
     weights : array_like, shape (k..., channels, multiplier)
         As they were given to `depthwise_conv`.
+    backend : str, optional
+        As in `refconv.functional.conv`.
 
     Returns
     -------
@@ -511,8 +519,18 @@ def depthwise_conv_grad_input_with(geometry: ConvGeometry, dy: Any, weights: Any
     """
     kernel = read_kernel("weights", weights, geometry.rank, _DEPTHWISE_WEIGHTS)
     *kernel_size, channels, multiplier = kernel.shape
+    gradient = read_gradient(dy, (None, *geometry.output_size, channels * multiplier))
+    result = result_dtype(gradient, kernel)
+    shape = (len(gradient), *geometry.input_size, channels)
+    backend = pick_backend(backend, gradient.size * math.prod(kernel_size), result, gradient, kernel)
+    if backend == "tiled":
+        from refconv.tiled import depthwise
+
+        check_index_range(geometry.axes)
+        return depthwise.depthwise_grad_input(geometry, *tiled_arrays(result, shape, gradient, kernel))
     grouped = kernel.reshape(*kernel_size, 1, channels * multiplier)
-    return conv_grad_input_with(replace(geometry, groups=channels), dy, grouped)
+    with renamed(x="dy"):
+        return conv_transpose_with(replace(geometry, groups=channels).adjoint(), gradient, grouped, backend=backend)
 
 
 def depthwise_conv_grad_weights(
@@ -524,6 +542,7 @@ def depthwise_conv_grad_weights(
     padding: Any = "valid",
     dilation_rate: Any = 1,
     data_format: str = "channels_last",
+    backend: str | None = None,
 ) -> Array:
     """Return the gradient to the weights of a depthwise convolution.
 
@@ -537,6 +556,8 @@ def depthwise_conv_grad_weights(
         Size of the kernel on all spatial axes, or on each.
     strides, padding, dilation_rate, data_format
         As they were given to `depthwise_conv`.
+    backend : str, optional
+        As in `refconv.functional.conv`.
 
     Returns
     -------
@@ -558,10 +579,10 @@ def depthwise_conv_grad_weights(
     with renamed(input_size=("x", describe(signal))):
         geometry = _depthwise_geometry(signal.shape, kernel_size, strides, padding, dilation_rate)
     gradient = read_gradient(dy, (signal.shape[0], *geometry.output_size, None), data_format)
-    return depthwise_conv_grad_weights_with(geometry, signal, gradient)
+    return depthwise_conv_grad_weights_with(geometry, signal, gradient, backend=backend)
 
 
-def depthwise_conv_grad_weights_with(geometry: ConvGeometry, x: Any, dy: Any) -> Array:
+def depthwise_conv_grad_weights_with(geometry: ConvGeometry, x: Any, dy: Any, *, backend: str | None = None) -> Array:
     """Return the gradient to the weights of a depthwise convolution by a ready geometry.
 
     Parameters
@@ -572,6 +593,8 @@ def depthwise_conv_grad_weights_with(geometry: ConvGeometry, x: Any, dy: Any) ->
         The input.
     dy : array_like, shape (batch, out..., channels * multiplier)
         The gradient to the output.
+    backend : str, optional
+        As in `refconv.functional.conv`.
 
     Returns
     -------
@@ -595,8 +618,18 @@ def depthwise_conv_grad_weights_with(geometry: ConvGeometry, x: Any, dy: Any) ->
     if gradient.shape[-1] % channels:
         written = f"{gradient.shape[-1]} channels are no multiple of the input's {channels}"
         raise ConvError("dy", describe(gradient), written, "give channels * multiplier", "G11")
-    result = conv_grad_weights_with(replace(geometry, groups=channels), signal, gradient)
-    return result.reshape(*geometry.kernel_size, channels, -1)
+    dtype = result_dtype(signal, gradient)
+    shape = (*geometry.kernel_size, channels, gradient.shape[-1] // channels)
+    work = gradient.size * math.prod(geometry.kernel_size)
+    backend = pick_backend(backend, work, dtype, signal, gradient)
+    if backend == "tiled":
+        from refconv.tiled import depthwise
+
+        check_index_range(geometry.axes)
+        return depthwise.depthwise_grad_weights(geometry, *tiled_arrays(dtype, shape, signal, gradient))
+    grouped = (*geometry.kernel_size, 1, gradient.shape[-1])
+    result = _grad_weights(replace(geometry, groups=channels), grouped, signal, gradient, dtype, backend)
+    return result.reshape(shape)
 
 
 def separable_conv_grad_input(
@@ -753,16 +786,24 @@ def bias_grad(dy: Any, *, data_format: str = "channels_last") -> Array:
     return finished(out, result)
 
 
-def _grad_weights(geometry: ConvGeometry, shape: tuple[int, ...], x: Array, dy: Array, result: np.dtype[Any]) -> Array:
+def _grad_weights(
+    geometry: ConvGeometry,
+    shape: tuple[int, ...],
+    x: Array,
+    dy: Array,
+    result: np.dtype[Any],
+    backend: str | None = None,
+) -> Array:
     """Sum what each weight of the convolution by `geometry` met."""
     check_index_range(geometry.axes)
     steps = math.prod(shape) * math.prod(dy.shape[:-1])
-    if pick_backend(None, steps, result, x, dy) == "tiled":
+    backend = pick_backend(backend, steps, result, x, dy)
+    if backend == "tiled":
         from refconv.tiled import cpu
 
         return cpu.conv_grad_weights(geometry, *tiled_arrays(result, shape, x, dy))
     out, x, dy = working_arrays(shape, result, x, dy)
-    _GRAD_WEIGHTS[geometry.rank](out, x, dy, *geometry.axes, geometry.groups, steps=steps)
+    run_textbook(backend, _GRAD_WEIGHTS[geometry.rank], out, x, dy, *geometry.axes, geometry.groups, steps=steps)
     return finished(out, result)
 
 

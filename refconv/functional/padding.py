@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,10 @@ import numpy as np
 from refconv.arguments import choice, pairs_per_axis
 from refconv.conventions import read
 from refconv.errors import ConvError
-from refconv.functional.arrays import Array, finished, read_signal, result_dtype, working_arrays
+from refconv.functional.arrays import Array, read_signal, result_dtype, working_arrays
+from refconv.functional.backend import check_out, delivered, run_textbook
+from refconv.functional.moving import Kernel, moved, pick_copying_backend
+from refconv.geometry import ConvGeometry
 from refconv.loops.cpu import cropping as cropping_loops
 from refconv.loops.cpu import padding as padding_loops
 from refconv.loops.cpu import zero_padding
@@ -23,7 +28,14 @@ _CROP = {1: cropping_loops.crop1d, 2: cropping_loops.crop2d, 3: cropping_loops.c
 _PAD = {1: padding_loops.pad1d, 2: padding_loops.pad2d, 3: padding_loops.pad3d}
 
 
-def zero_pad(x: Any, *, padding: Any = 1, data_format: str = "channels_last") -> Array:
+def zero_pad(
+    x: Any,
+    *,
+    padding: Any = 1,
+    data_format: str = "channels_last",
+    backend: str | None = None,
+    out: Array | None = None,
+) -> Array:
     """Add zeros around the data.
 
     Parameters
@@ -34,6 +46,11 @@ def zero_pad(x: Any, *, padding: Any = 1, data_format: str = "channels_last") ->
         Cells on all sides, per axis, or (before, after) per axis; negative amounts crop.
     data_format : str
         ``"channels_last"`` or ``"channels_first"``.
+    backend : str, optional
+        ``"uncompiled"``, ``"textbook"`` or ``"tiled"``; by default the work decides. See
+        `refconv.functional.backend`.
+    out : ndarray, optional
+        Filled and returned; of the result's shape and dtype.
 
     Returns
     -------
@@ -58,12 +75,25 @@ def zero_pad(x: Any, *, padding: Any = 1, data_format: str = "channels_last") ->
     geometry = read("zero-padding", signal.shape[1:-1], padding=padding).geometry
     shape = (signal.shape[0], *geometry.output_size, signal.shape[-1])
     dtype = result_dtype(signal)
-    out, data = working_arrays(shape, dtype, signal, because=("padding", padding))
-    _ZERO_PAD[geometry.rank](out, data, *geometry.axes, steps=out.size)
-    return finished(out, dtype, data_format)
+    check_out(out, shape, dtype, data_format, signal)
+    backend = pick_copying_backend(backend, math.prod(shape))
+    because = ("padding", padding)
+    if backend == "tiled":
+        kernel = _tiled(lambda: _border_sources(geometry), 0)
+        return moved(kernel, signal, shape, dtype, data_format, out, because)
+    computed, data = working_arrays(shape, dtype, signal, because=because)
+    run_textbook(backend, _ZERO_PAD[geometry.rank], computed, data, *geometry.axes, steps=computed.size)
+    return delivered(computed, dtype, data_format, out)
 
 
-def crop(x: Any, *, cropping: Any = 1, data_format: str = "channels_last") -> Array:
+def crop(
+    x: Any,
+    *,
+    cropping: Any = 1,
+    data_format: str = "channels_last",
+    backend: str | None = None,
+    out: Array | None = None,
+) -> Array:
     """Cut cells off the borders.
 
     Parameters
@@ -74,6 +104,11 @@ def crop(x: Any, *, cropping: Any = 1, data_format: str = "channels_last") -> Ar
         Cells on all sides, per axis, or (before, after) per axis, not negative.
     data_format : str
         ``"channels_last"`` or ``"channels_first"``.
+    backend : str, optional
+        ``"uncompiled"``, ``"textbook"`` or ``"tiled"``; by default the work decides. See
+        `refconv.functional.backend`.
+    out : ndarray, optional
+        Filled and returned; of the result's shape and dtype.
 
     Returns
     -------
@@ -98,12 +133,26 @@ def crop(x: Any, *, cropping: Any = 1, data_format: str = "channels_last") -> Ar
     geometry = read("cropping", signal.shape[1:-1], cropping=cropping).geometry
     shape = (signal.shape[0], *geometry.output_size, signal.shape[-1])
     dtype = result_dtype(signal)
-    out, data = working_arrays(shape, dtype, signal)
-    _CROP[geometry.rank](out, data, *geometry.axes, steps=out.size)
-    return finished(out, dtype, data_format)
+    check_out(out, shape, dtype, data_format, signal)
+    backend = pick_copying_backend(backend, math.prod(shape))
+    if backend == "tiled":
+        kernel = _tiled(lambda: _border_sources(geometry), 0)
+        return moved(kernel, signal, shape, dtype, data_format, out)
+    computed, data = working_arrays(shape, dtype, signal)
+    run_textbook(backend, _CROP[geometry.rank], computed, data, *geometry.axes, steps=computed.size)
+    return delivered(computed, dtype, data_format, out)
 
 
-def pad(x: Any, *, padding: Any, mode: str = "constant", value: Any = 0, data_format: str = "channels_last") -> Array:
+def pad(
+    x: Any,
+    *,
+    padding: Any,
+    mode: str = "constant",
+    value: Any = 0,
+    data_format: str = "channels_last",
+    backend: str | None = None,
+    out: Array | None = None,
+) -> Array:
     """Add cells around the data: a value, or the data themselves again.
 
     Parameters
@@ -121,6 +170,11 @@ def pad(x: Any, *, padding: Any, mode: str = "constant", value: Any = 0, data_fo
         The value v of ``"constant"``, within the range of the result's dtype.
     data_format : str
         ``"channels_last"`` or ``"channels_first"``.
+    backend : str, optional
+        ``"uncompiled"``, ``"textbook"`` or ``"tiled"``; by default the work decides. See
+        `refconv.functional.backend`.
+    out : ndarray, optional
+        Filled and returned; of the result's shape and dtype.
 
     Returns
     -------
@@ -151,14 +205,34 @@ def pad(x: Any, *, padding: Any, mode: str = "constant", value: Any = 0, data_fo
         check_amount(n, before, after, mode, padding)
     dtype = result_dtype(signal)
     number = _read_value(value, mode, dtype)
-    spatial = (n + before + after for n, (before, after) in zip(signal.shape[1:-1], pairs, strict=True))
-    out, data = working_arrays(
-        (signal.shape[0], *spatial, signal.shape[-1]), dtype, signal, because=("padding", padding)
-    )
-    out.fill(number)
-    sources = [sources_of(n, *pair, mode) for n, pair in zip(signal.shape[1:-1], pairs, strict=True)]
-    _PAD[len(sources)](out, data, *sources, steps=out.size)
-    return finished(out, dtype, data_format)
+    spatial = tuple(n + before + after for n, (before, after) in zip(signal.shape[1:-1], pairs, strict=True))
+    shape = (signal.shape[0], *spatial, signal.shape[-1])
+    check_out(out, shape, dtype, data_format, signal)
+    backend = pick_copying_backend(backend, math.prod(shape))
+    because = ("padding", padding)
+
+    def sources() -> list[Array]:
+        return [sources_of(n, *pair, mode) for n, pair in zip(signal.shape[1:-1], pairs, strict=True)]
+
+    if backend == "tiled":
+        kernel = _tiled(sources, number)
+        return moved(kernel, signal, shape, dtype, data_format, out, because)
+    computed, data = working_arrays(shape, dtype, signal, because=because)
+    computed.fill(number)
+    run_textbook(backend, _PAD[len(pairs)], computed, data, *sources(), steps=computed.size)
+    return delivered(computed, dtype, data_format, out)
+
+
+def _border_sources(geometry: ConvGeometry) -> list[Array]:
+    """Return which datum each output of zero padding or cropping takes, per axis."""
+    return [sources_of(axis.input_size, axis.pad_before, axis.pad_after, "constant") for axis in geometry.axes]
+
+
+def _tiled(sources: Callable[[], list[Array]], value: float) -> Kernel:
+    """Return the kernel of the tiled backend that takes data; it makes the tables once memory is known to suffice."""
+    from refconv.tiled import copying
+
+    return lambda x, target: copying.take(x, sources(), value, target)
 
 
 def check_amount(n: int, before: int, after: int, mode: str, padding: Any) -> None:
@@ -200,10 +274,13 @@ def _read_value(value: Any, mode: str, dtype: np.dtype[Any]) -> int | float:
     return float(value)
 
 
+@functools.lru_cache(maxsize=256)
 def sources_of(n: int, before: int, after: int, mode: str) -> Array:
     """Return which datum each output takes, -1 for the value; shape (n + before + after,)."""
     left = range(max(-before, 0), n - max(-after, 0))
-    return np.array([_source(i, left, mode) for i in range(-before, n + after)], np.int64)
+    sources = np.array([_source(i, left, mode) for i in range(-before, n + after)], np.int64)
+    sources.flags.writeable = False
+    return sources
 
 
 def _source(i: int, left: range, mode: str) -> int:

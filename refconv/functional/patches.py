@@ -8,9 +8,19 @@ from typing import Any
 from refconv.arguments import per_axis
 from refconv.conventions import read
 from refconv.errors import ConvError
-from refconv.functional.arrays import Array, describe, finished, read_signal, result_dtype, working_arrays
+from refconv.functional.arrays import Array, bytes_of, describe, read_signal, result_dtype, working_arrays
+from refconv.functional.backend import (
+    check_out,
+    delivered,
+    direct_out,
+    pick_backend,
+    run_textbook,
+    tiled_arrays,
+)
+from refconv.functional.moving import pick_copying_backend
 from refconv.geometry import ConvGeometry
 from refconv.loops.cpu import patches
+from refconv.memory import check_memory
 
 _UNFOLD = {1: patches.unfold1d, 2: patches.unfold2d, 3: patches.unfold3d}
 _FOLD = {1: patches.fold1d, 2: patches.fold2d, 3: patches.fold3d}
@@ -24,6 +34,8 @@ def unfold(
     padding: Any = "valid",
     dilation_rate: Any = 1,
     data_format: str = "channels_last",
+    backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Lay out, for every output of a convolution, the data that its kernel covers (im2col).
 
@@ -37,6 +49,11 @@ def unfold(
         As in `refconv.functional.conv`.
     data_format : str
         ``"channels_last"`` or ``"channels_first"``.
+    backend : str, optional
+        ``"uncompiled"``, ``"textbook"`` or ``"tiled"``; by default the work decides. See
+        `refconv.functional.backend`.
+    out : ndarray, optional
+        Filled and returned; of the result's shape and dtype.
 
     Returns
     -------
@@ -68,9 +85,19 @@ def unfold(
     dtype = result_dtype(signal)
     batch, channels = signal.shape[0], signal.shape[-1]
     shape = (batch, *geometry.output_size, *geometry.kernel_size, channels)
-    out, data = working_arrays(shape, dtype, signal, because=("kernel_size", kernel_size))
-    _UNFOLD[geometry.rank](out, data, *geometry.axes, steps=out.size)
-    return finished(out.reshape(batch, *geometry.output_size, _column_size(geometry, channels)), dtype, data_format)
+    columns = (batch, *geometry.output_size, _column_size(geometry, channels))
+    check_out(out, columns, dtype, data_format, signal)
+    backend = pick_copying_backend(backend, math.prod(columns))
+    because = ("kernel_size", kernel_size)
+    if backend == "tiled":
+        from refconv.tiled import copying
+
+        check_memory(*because, f"the output of shape {columns}", bytes_of(columns, dtype))
+        (data,) = tiled_arrays(dtype, columns, signal)
+        return delivered(copying.unfold(geometry, data, direct_out(out, data_format)), dtype, data_format, out)
+    computed, data = working_arrays(shape, dtype, signal, because=because)
+    run_textbook(backend, _UNFOLD[geometry.rank], computed, data, *geometry.axes, steps=computed.size)
+    return delivered(computed.reshape(columns), dtype, data_format, out)
 
 
 def fold(
@@ -82,6 +109,8 @@ def fold(
     padding: Any = "valid",
     dilation_rate: Any = 1,
     data_format: str = "channels_last",
+    backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Add columns back to where `unfold` took them from (col2im).
 
@@ -98,6 +127,11 @@ def fold(
         As they were given to `unfold`.
     data_format : str
         ``"channels_last"`` or ``"channels_first"``.
+    backend : str, optional
+        ``"uncompiled"``, ``"textbook"`` or ``"tiled"``; by default the work decides. See
+        `refconv.functional.backend`.
+    out : ndarray, optional
+        Filled and returned; of the result's shape and dtype.
 
     Returns
     -------
@@ -136,10 +170,21 @@ def fold(
         )
     channels = column_size // elements
     dtype = result_dtype(signal)
-    out, data = working_arrays((batch, *sizes, channels), dtype, signal, because=("output_size", output_size))
+    shape = (batch, *sizes, channels)
+    check_out(out, shape, dtype, data_format, signal)
+    steps = math.prod(shape) * elements
+    backend = pick_backend(backend, steps, dtype, signal)
+    because = ("output_size", output_size)
+    if backend == "tiled":
+        from refconv.tiled import copying
+
+        check_memory(*because, f"the output of shape {shape}", bytes_of(shape, dtype))
+        (data,) = tiled_arrays(dtype, shape, signal)
+        return delivered(copying.fold(geometry, data, direct_out(out, data_format)), dtype, data_format, out)
+    computed, data = working_arrays(shape, dtype, signal, because=because)
     data = data.reshape(batch, *geometry.output_size, *geometry.kernel_size, channels)
-    _FOLD[geometry.rank](out, data, *geometry.adjoint().axes, steps=out.size * elements)
-    return finished(out, dtype, data_format)
+    run_textbook(backend, _FOLD[geometry.rank], computed, data, *geometry.adjoint().axes, steps=steps)
+    return delivered(computed, dtype, data_format, out)
 
 
 def _column_size(geometry: ConvGeometry, channels: int) -> int:

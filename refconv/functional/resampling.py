@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from refconv.arguments import choice, per_axis
-from refconv.functional.arrays import Array, finished, read_signal, result_dtype, working_arrays
+from refconv.functional.arrays import Array, read_signal, result_dtype, working_arrays
+from refconv.functional.backend import check_out, delivered, pick_backend, run_textbook
+from refconv.functional.moving import Kernel, moved, pick_copying_backend
 from refconv.interpolation import COORDINATES, AxisRows, axis_method, axis_taps
 from refconv.loops.cpu import resizing
 
@@ -17,7 +19,15 @@ _NEAREST = {1: resizing.nearest1d, 2: resizing.nearest2d, 3: resizing.nearest3d}
 _INTERPOLATE = {1: resizing.interpolate1d, 2: resizing.interpolate2d, 3: resizing.interpolate3d}
 
 
-def upsample(x: Any, *, size: Any = 2, interpolation: str = "nearest", data_format: str = "channels_last") -> Array:
+def upsample(
+    x: Any,
+    *,
+    size: Any = 2,
+    interpolation: str = "nearest",
+    data_format: str = "channels_last",
+    backend: str | None = None,
+    out: Array | None = None,
+) -> Array:
     """Upsample by a whole factor on each axis.
 
     Parameters
@@ -32,6 +42,11 @@ def upsample(x: Any, *, size: Any = 2, interpolation: str = "nearest", data_form
         between cell centres, in any number of dimensions.
     data_format : str
         ``"channels_last"`` or ``"channels_first"``.
+    backend : str, optional
+        ``"uncompiled"``, ``"textbook"`` or ``"tiled"``; by default the work decides. See
+        `refconv.functional.backend`.
+    out : ndarray, optional
+        Filled and returned; of the result's shape and dtype.
 
     Returns
     -------
@@ -61,7 +76,7 @@ def upsample(x: Any, *, size: Any = 2, interpolation: str = "nearest", data_form
     factors = per_axis("size", size, rank)
     output_size = tuple(n * factor for n, factor in zip(signal.shape[1:-1], factors, strict=True))
     method = axis_method(interpolation, rank)
-    return _resized(signal, output_size, method, "half_pixel", data_format, because=("size", size))
+    return _resized(signal, output_size, method, "half_pixel", data_format, backend, out, because=("size", size))
 
 
 def resize(
@@ -71,6 +86,8 @@ def resize(
     interpolation: str = "bilinear",
     coordinates: str = "half_pixel",
     data_format: str = "channels_last",
+    backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Resize to a given size, without antialiasing.
 
@@ -88,6 +105,11 @@ def resize(
         PyTorch's ``"nearest"``); see `refconv.interpolation`.
     data_format : str
         ``"channels_last"`` or ``"channels_first"``.
+    backend : str, optional
+        ``"uncompiled"``, ``"textbook"`` or ``"tiled"``; by default the work decides. See
+        `refconv.functional.backend`.
+    out : ndarray, optional
+        Filled and returned; of the result's shape and dtype.
 
     Returns
     -------
@@ -113,7 +135,7 @@ def resize(
     output_size = per_axis("size", size, rank)
     method = axis_method(interpolation, rank)
     coordinates = choice("coordinates", coordinates, COORDINATES)
-    return _resized(signal, output_size, method, coordinates, data_format, because=("size", size))
+    return _resized(signal, output_size, method, coordinates, data_format, backend, out, because=("size", size))
 
 
 def _resized(
@@ -122,22 +144,44 @@ def _resized(
     method: str,
     coordinates: str,
     data_format: str,
+    backend: Any,
+    out: Array | None,
     because: tuple[str, object],
 ) -> Array:
     nearest = method == "nearest"
     dtype = result_dtype(signal) if nearest else result_dtype(signal, np.empty(0))
     shape = (signal.shape[0], *output_size, signal.shape[-1])
-    out, x = working_arrays(shape, dtype, signal, because=because)
-    sizes = zip(signal.shape[1:-1], output_size, strict=True)
+    check_out(out, shape, dtype, data_format, signal)
+    sizes = list(zip(signal.shape[1:-1], output_size, strict=True))
+    work = math.prod(shape)
+    picked = pick_copying_backend(backend, work) if nearest else pick_backend(backend, work, dtype, signal)
+    if picked == "tiled":
+        kernel = _tiled(sizes, method, coordinates)
+        return moved(kernel, signal, shape, dtype, data_format, out, because)
+    computed, x = working_arrays(shape, dtype, signal, because=because)
     rows = [axis_taps(n, m, method, coordinates) for n, m in sizes]
     if nearest:
-        _NEAREST[len(rows)](out, x, *(_taps(axis)[:, 0].copy() for axis in rows), steps=out.size)
+        sources = (_taps(axis)[:, 0].copy() for axis in rows)
+        run_textbook(picked, _NEAREST[len(rows)], computed, x, *sources, steps=computed.size)
     else:
-        interpolate(out, x, rows)
-    return finished(out, dtype, data_format)
+        interpolate(computed, x, rows, picked)
+    return delivered(computed, dtype, data_format, out)
 
 
-def interpolate(out: Array, x: Array, rows: Sequence[AxisRows]) -> None:
+def _tiled(sizes: Sequence[tuple[int, int]], method: str, coordinates: str) -> Kernel:
+    """Return the kernel of the tiled backend that resizes axes from the first to the second size."""
+    from refconv.tiled import copying, interpolating
+
+    def kernel(x: Array, target: Array | None) -> Array:
+        taps = [interpolating.resizing_taps(n, m, method, coordinates) for n, m in sizes]
+        if method == "nearest":
+            return copying.take(x, [axis.data for axis in taps], 0, target)
+        return interpolating.interpolate(x, taps, target)
+
+    return kernel
+
+
+def interpolate(out: Array, x: Array, rows: Sequence[AxisRows], backend: str = "textbook") -> None:
     """Add to every output the data that its rows name, times the product of their weights.
 
     Parameters
@@ -148,10 +192,13 @@ def interpolate(out: Array, x: Array, rows: Sequence[AxisRows]) -> None:
         The data, both as `working_arrays` returns them.
     rows : sequence of tuple
         For each axis one row per output, as `refconv.interpolation.axis_taps` returns them.
+    backend : str
+        ``"textbook"`` or ``"uncompiled"``.
     """
     # Weights that are whole numbers stay exact among integers.
     tables = [table for axis in rows for table in (_taps(axis), _weights(axis).astype(out.dtype))]
-    _INTERPOLATE[len(rows)](out, x, *tables, steps=out.size * math.prod(table.shape[1] for table in tables[::2]))
+    steps = out.size * math.prod(table.shape[1] for table in tables[::2])
+    run_textbook(backend, _INTERPOLATE[len(rows)], out, x, *tables, steps=steps)
 
 
 def _taps(rows: AxisRows) -> Array:

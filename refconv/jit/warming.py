@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -40,29 +40,33 @@ def all_kernels(*rooms: str) -> list[Compiled]:
 
 
 @contextmanager
-def recorded(kernels: list[Compiled]) -> Iterator[list[Wanted]]:
+def recorded(kernels: Sequence[Compiled], running: Sequence[Compiled] = ()) -> Iterator[list[Wanted]]:
     """Let the kernels record what they are called with, and compute nothing.
 
     Parameters
     ----------
-    kernels : list of Compiled
+    kernels : sequence of Compiled
         They are themselves again when the context ends.
+    running : sequence of Compiled
+        Those that compute all the same, because others are planned with what they return.
 
     Yields
     ------
     list of Wanted
-        Each once, both for one thread and for all; filled as the calls come.
+        Each once, both for one thread and for all; filled as the calls come. Those that compute run on one thread.
     """
     wanted: dict[tuple[int, str], Wanted] = {}
 
     def recorder(kernel: Compiled) -> Callable[..., None]:
         def record(*arguments: Any) -> None:
             signature = tuple(numba.typeof(argument) for argument in arguments)
-            for variant in _VARIANTS:
+            for variant in _VARIANTS[:1] if kernel in running else _VARIANTS:
                 key = id(kernel), f"{variant} {signature}"
                 if key not in wanted:
                     wanted[key] = Wanted(kernel, variant, signature)
                     found.append(wanted[key])
+            if kernel in running:
+                kernel.py(*arguments)
 
         return record
 

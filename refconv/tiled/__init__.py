@@ -1,0 +1,36 @@
+"""The fast path: the same sums as the textbook's, as fast as the processor multiplies.
+
+Everything is one contraction over tables of offsets (`refconv.tiled.contraction`), which the index rule
+itself enumerates (`refconv.tiled.links`, `refconv.tiled.plan`). Stride, dilation, padding, groups, one to
+three axes, transposed convolutions phase by phase, and all gradients are other tables, not other kernels.
+
+The ladder from the seven loops of the textbook to the machine's limit. 3x3 on 56x56x64 to 64 filters, float32,
+one thread of a Zen 4 core with AVX-512, whose peak is 118 GFLOP/s, share of the peak in brackets; PyTorch 2.13
+reaches 110 to 114 there.
+
+1. Seven loops, the sum innermost, compiled: 2 to 5 GFLOP/s (0.03). Every product waits for the one before.
+2. The filters innermost, contiguous: 5 to 30 (0.2). Vectors, but each is loaded and stored for every product.
+3. A tile of sums in registers, filled by LLVM vectors through intrinsics (`refconv.tiled.simd`): 85 to 115. A NumPy
+   array for the tile: 7; scalars on the stack: 2.4.
+4. Offsets from a table for every output, so that tiles cross rows: as fast as a constant step, and a row of 57
+   wastes nothing.
+5. No padding: outputs with equal links form a class, and classes are segments of the same tables. Zeros are never
+   multiplied, NaN and infinity stay where they belong, and a transposed convolution's phases need nothing new.
+6. Neighbouring kernel elements that read neighbouring data are one run: smaller tables; no faster, not even 7x7 on 3
+   channels.
+7. 6x4 vectors: 112 to 115.5 (0.98), where 8x2 and 14x2 reach 107. 7x4, 9x3 and 5x5 spill: 70, 72, 89.
+8. Weights read where they stand if a block's strip is four cache lines wide, else packed (AVX2, 256 filters on
+   14x14: from 74 to 92); transposed weights are packed by squares transposed in registers.
+9. As few chunks as keep the threads busy, taken in turn so that no thread gets all the short segments.
+10. Few filters: lanes over the outputs of a line (`refconv.tiled.lines`). The input gradient of 7x7/2 on 3 channels
+    from 9.5 to 61 to 65 (PyTorch 15 to 20), 64 channels to 3 filters from 21 to 32 (PyTorch 20).
+11. Weight gradients: the same contraction; rows are kernel elements and channels together, outputs are the sum, in
+    blocks of 64 whose data stay in the cache: 95 to 107 (0.8 to 0.9).
+12. Sums in chains of at most 192 products, added up through memory: 1 to 3 % slower, and errors 2 to 5 times smaller
+    with 576 to 4608 products; those of one long chain were up to 5 times PyTorch's. Each chain starts from zero:
+    with sums that live on from chain to chain, 1x1 fell from 94 to 57.
+13. Three tiles instead of five: with one vector, 8 rows reach 110 where 14 reach 70 to 100 (16 filters a group).
+
+Tried and dropped: a padded copy of small maps (no faster on 7x7 with 6x4, and an infinite weight times padding is
+NaN); inlining helpers in Numba's own representation (compiles no faster).
+"""

@@ -7,8 +7,8 @@ A *tile* is a block of sums held in registers, some rows by some vectors of lane
 over the runs `r` of a segment and the steps `k` of a run: one number of `x` is spread over all lanes
 and multiplied with a vector of `weights`. The tables of offsets are the whole difference between
 convolution, transposed convolution, their gradients, one to three axes, strides and dilations; see
-`refconv.tiled.plan`. A row's sum starts at zero, takes its terms in the order of the tables, and
-meets what it is added to (a bias, or what stands in the output) at the end, whatever the tile is.
+`refconv.tiled.plan`. A row's sum takes its terms in the order of the tables, whatever the tile is. Chains of some
+200 terms are summed by themselves and then added up, which keeps rounding errors small; a bias comes last.
 
 The sizes of the tile travel as the lengths of two tuples, so that kernels for all of them are
 compiled from the functions of this module and found again on disk.
@@ -43,11 +43,11 @@ Tile = Any
 
 # Columns of the segments of a convolution.
 CONV_COLUMNS = 7
-OUTER, OUTERS, TILE, TILES, RUN, RUN_END, LENGTH = range(CONV_COLUMNS)
+OUTER, OUTERS, TILE, TILES, RUN, RUN_END, CHAIN = range(CONV_COLUMNS)
 
 # Columns of the segments of a weight gradient.
-GRADIENT_COLUMNS = 7
-FIRST_TILE, TILE_COUNT, FIRST_RUN, LAST_RUN, STEPS, X_STEP, DY_STEP = range(GRADIENT_COLUMNS)
+GRADIENT_COLUMNS = 8
+FIRST_TILE, TILE_COUNT, FIRST_RUN, LAST_RUN, RUNS_TOGETHER, STEPS, X_STEP, DY_STEP = range(GRADIENT_COLUMNS)
 
 inlined = njit(forceinline=True, error_model="numpy")
 
@@ -73,6 +73,28 @@ def sum_up(
 
 
 @inlined
+def clear(sums: Any, count: int, out: Array) -> None:
+    """Set the sums of a tile to zero."""
+    for i in range(count):
+        put(sums, i, zeros(out))
+
+
+@inlined
+def set_aside(sums: Any, count: int, scratch: Array, place: int) -> None:
+    """Store the sums of a tile, to go on with its next chain."""
+    for i in range(count):
+        store(scratch, place + i * lanes_of(scratch), get(sums, i))
+
+
+@inlined
+def fetch(sums: Any, count: int, scratch: Array, place: int) -> None:
+    """Add what was set aside to the sums of a tile."""
+    lanes = lanes_of(scratch)
+    for i in range(count):
+        put(sums, i, add(load(scratch, place + i * lanes), get(sums, i)))
+
+
+@inlined
 def store_with_bias(
     sums: Any, factors: Any, rows: int, vectors: int, bias: Array, first: int, out: Array, writes: Array, tile: int,
     out0: int, count: int,
@@ -94,7 +116,7 @@ def store_with_bias(
 @Compiled
 def contract(
     tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, segments: Array, outers: Array, reads: Array, writes: Array,
-    runs: Array, x: Array, weights: Array, bias: Array, out: Array,
+    runs: Array, x: Array, weights: Array, bias: Array, scratch: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill the outputs of a convolution: one chunk of them after another, for one block of filters."""
     chunks, groups, blocks, channels, filters, w_step, w_group, w_block, by_chunk = sizes
@@ -107,6 +129,7 @@ def contract(
         group, block = block // blocks, block % blocks
         first = group * filters + block * block_size
         count = filters - block * block_size
+        place = item * rows * block_size
         sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
         for s in range(segments.shape[0]):
             segment = s * CONV_COLUMNS
@@ -117,16 +140,24 @@ def contract(
             for u in range(total * turn // chunks, total * (turn + 1) // chunks):
                 outer = at(segments, segment + OUTER) + u // tiles
                 tile = (at(segments, segment + TILE) + u % tiles) * rows
-                for i in range(rows * vectors):
-                    put(sums, i, zeros(out))
-                for r in range(at(segments, segment + RUN), at(segments, segment + RUN_END)):
-                    sum_up(
-                        sums, factors, rows, vectors, at(segments, segment + LENGTH),
-                        x, reads, tile, at(outers, 2 * outer) + group * channels + at(runs, 2 * r), 1,
-                        weights, group * w_group + block * w_block + at(runs, 2 * r + 1), w_step, count, True,
-                    )  # fmt: skip
-                out0 = at(outers, 2 * outer + 1) + first
-                store_with_bias(sums, factors, rows, vectors, bias, first, out, writes, tile, out0, count)
+                run_begin, run_end = at(segments, segment + RUN), at(segments, segment + RUN_END)
+                chain = at(segments, segment + CHAIN)
+                # Outputs that read nothing have one empty chain.
+                for run in range(run_begin, max(run_end, run_begin + 1), chain):
+                    clear(sums, rows * vectors, out)
+                    for r in range(run, min(run + chain, run_end)):
+                        sum_up(
+                            sums, factors, rows, vectors, at(runs, 3 * r + 2),
+                            x, reads, tile, at(outers, 2 * outer) + group * channels + at(runs, 3 * r), 1,
+                            weights, group * w_group + block * w_block + at(runs, 3 * r + 1), w_step, count, True,
+                        )  # fmt: skip
+                    if run > run_begin:
+                        fetch(sums, rows * vectors, scratch, place)
+                    if run + chain < run_end:
+                        set_aside(sums, rows * vectors, scratch, place)
+                    else:
+                        out0 = at(outers, 2 * outer + 1) + first
+                        store_with_bias(sums, factors, rows, vectors, bias, first, out, writes, tile, out0, count)
 
 
 @Compiled
@@ -146,20 +177,23 @@ def contract_gradient(
         sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
         for s in range(at(shares, share), at(shares, share + 1)):
             segment = s * GRADIENT_COLUMNS
-            first, tiles = at(segments, segment + FIRST_TILE), at(segments, segment + TILE_COUNT)
-            for tile in range(first * rows, (first + tiles) * rows, rows):
-                for i in range(rows * vectors):
-                    put(sums, i, zeros(out))
-                for r in range(at(segments, segment + FIRST_RUN), at(segments, segment + LAST_RUN)):
-                    sum_up(
-                        sums, factors, rows, vectors, at(segments, segment + STEPS),
-                        x, reads, tile, at(runs, 2 * r) + group * channels, at(segments, segment + X_STEP),
-                        dy, at(runs, 2 * r + 1) + dy0, at(segments, segment + DY_STEP), count, False,
-                    )  # fmt: skip
-                for p in range(rows):
-                    offset = at(writes, tile + p)
-                    # A row that only fills up a tile is written nowhere.
-                    if offset >= 0:
-                        for v in range(vectors):
-                            place, rest = out0 + offset + v * lanes, count - v * lanes
-                            store_some(out, place, rest, add(load_some(out, place, rest), get(sums, p * vectors + v)))
+            first = at(segments, segment + FIRST_TILE) * rows
+            last = first + at(segments, segment + TILE_COUNT) * rows
+            run_end, together = at(segments, segment + LAST_RUN), at(segments, segment + RUNS_TOGETHER)
+            for run in range(at(segments, segment + FIRST_RUN), run_end, together):
+                for tile in range(first, last, rows):
+                    clear(sums, rows * vectors, out)
+                    for r in range(run, min(run + together, run_end)):
+                        sum_up(
+                            sums, factors, rows, vectors, at(segments, segment + STEPS),
+                            x, reads, tile, at(runs, 2 * r) + group * channels, at(segments, segment + X_STEP),
+                            dy, at(runs, 2 * r + 1) + dy0, at(segments, segment + DY_STEP), count, False,
+                        )  # fmt: skip
+                    for p in range(rows):
+                        offset = at(writes, tile + p)
+                        # A row that only fills up a tile is written nowhere.
+                        if offset >= 0:
+                            for v in range(vectors):
+                                place, rest = out0 + offset + v * lanes, count - v * lanes
+                                total = add(load_some(out, place, rest), get(sums, p * vectors + v))
+                                store_some(out, place, rest, total)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numba
@@ -24,6 +25,9 @@ Array = npt.NDArray[Any]
 
 # Below this many multiply-adds a launch of threads costs more than it saves, some 20 us.
 PARALLEL_WORK = 1_000_000
+
+# A kernel runs on one thread until it has done as many multiply-adds, about 0.1 s.
+WORK_BEFORE_THREADS = 5_000_000_000
 
 # Packing fewer weights than this takes one thread less time than compiling it for several is worth.
 PARALLEL_PACKING = 500_000
@@ -49,9 +53,16 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
     return memory[start : start + size].view(kind).reshape(shape)
 
 
+_work_so_far: Counter[Compiled] = Counter()
+
+
 def run(kernel: Compiled, work: int, *arguments: Any) -> None:
-    """Run a kernel on one thread or on all, whichever the work is worth."""
-    if work >= PARALLEL_WORK and threads_are_of_use():
+    """Run a kernel on one thread or on all, whichever the work is worth.
+
+    Compiling for all threads takes twice as long, so a kernel has to do some work before.
+    """
+    _work_so_far[kernel] += work
+    if work >= PARALLEL_WORK and _work_so_far[kernel] > WORK_BEFORE_THREADS and threads_are_of_use():
         launch(kernel.parallel, *arguments)
     else:
         kernel.serial(*arguments)
@@ -62,6 +73,35 @@ def flat(array: Array) -> Array:
     view = array.reshape(-1)
     view.flags.writeable = False
     return view
+
+
+class PackedWeights:
+    """Weights together with their packed copies, for a layer that calls often.
+
+    Parameters
+    ----------
+    weights : ndarray
+        As `conv` or `conv_transpose` takes them. They may not change any more: after a change, make another.
+
+    Examples
+    --------
+    >>> from refconv.geometry import AxisGeometry
+    >>> kept = PackedWeights(np.ones((3, 2, 5), np.float32))
+    >>> x = np.ones((1, 9, 2), np.float32)
+    >>> conv(ConvGeometry((AxisGeometry(9, 3),)), x, kept).shape
+    (1, 7, 5)
+    """
+
+    def __init__(self, weights: Array) -> None:
+        self.weights = weights
+        self._copies: dict[tuple[object, ...], Array] = {}
+
+    def packed(self, choice: ConvChoice, transposed: bool) -> Array:
+        """Return the copy that this choice needs, making it once."""
+        key = (choice.tile.vectors, choice.pack_sizes, transposed)
+        if key not in self._copies:
+            self._copies[key] = _packed(choice, self.weights, transposed)
+        return self._copies[key]
 
 
 class ConvChoice(NamedTuple):
@@ -91,7 +131,8 @@ def _conv_choice(
 ) -> tuple[ConvChoice, LinesChoice | None]:
     groups = geometry.groups
     own_channels, own_filters = channels // groups, filters // groups
-    turned, without = None, ()
+    turned = None
+    without: tuple[int, ...] = ()
     work = choose.multiply_adds(geometry, batch, own_channels, filters)
     in_lines = choose.conv_lines(geometry, batch, own_channels, own_filters, lane_count)
     if in_lines is not None:
@@ -101,7 +142,7 @@ def _conv_choice(
     block_size = tile.vectors * lane_count
     blocks = -(-own_filters // block_size)
     taps = math.prod(geometry.kernel_size)
-    packed = transposed or own_filters % block_size != 0
+    packed = transposed or choose.packs(own_filters, block_size)
     if packed:
         steps = block_size, blocks * taps * own_channels * block_size, taps * own_channels * block_size
     else:
@@ -127,19 +168,21 @@ def _lines_choice(
     plan = lines.lines_plan(geometry, columns, batch, channels, filters, tile.rows, transposed)
     length = geometry.input_size[-1]
     weight_step = 1 if transposed else filters
-    sizes = (choose.chunks(work, 1), channels, filters, length, weight_step)
+    sizes = (choose.chunks(work, 1), filters, length, weight_step)
     return LinesChoice(tile, plan, sizes, (batch * math.prod(geometry.input_size[:-1]), length, channels), work)
 
 
 def _run_conv(
     geometry: ConvGeometry,
     x: Array,
-    weights: Array,
+    weights: Array | PackedWeights,
     bias: Array | None,
     out: Array | None,
-    filters: int,
     transposed: bool,
 ) -> Array:
+    kept = weights if isinstance(weights, PackedWeights) else PackedWeights(weights)
+    weights = kept.weights
+    filters = weights.shape[-2] * geometry.groups if transposed else weights.shape[-1]
     batch, channels = x.shape[0], x.shape[-1]
     if out is None:
         out = empty((batch, *geometry.output_size, filters), x.dtype)
@@ -153,10 +196,11 @@ def _run_conv(
     if len(choice.plan.segments):
         rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
         if choice.packed:
-            weights = _packed(choice, vectors, weights, transposed)
+            weights = kept.packed(choice, transposed)
+        scratch = _scratch(choice.tile, math.prod(choice.sizes[:3]), x.dtype)
         run(
             contraction.contract, choice.work, rows, vectors, choice.sizes, *choice.plan,
-            flat(x), flat(weights), flat(bias), out.reshape(-1),
+            flat(x), flat(weights), flat(bias), scratch, out.reshape(-1),
         )  # fmt: skip
     return out
 
@@ -165,15 +209,20 @@ def _run_lines(choice: LinesChoice, x: Array, weights: Array, bias: Array, out: 
     turned = empty((x.size,), x.dtype)
     run(packing.transpose_lines, choice.work, choice.turn_sizes, flat(x), turned)
     rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
-    scratch = empty((choice.sizes[0] * len(rows) * len(vectors) * lanes(x.dtype),), x.dtype)
     run(
         lines.contract_lines, choice.work, rows, vectors, choice.sizes, *choice.plan,
-        flat(turned), flat(weights), flat(bias), scratch, out.reshape(-1),
+        flat(turned), flat(weights), flat(bias), _scratch(choice.tile, choice.sizes[0], x.dtype), out.reshape(-1),
     )  # fmt: skip
 
 
-def _packed(choice: ConvChoice, vectors: tuple[int, ...], weights: Array, transposed: bool) -> Array:
+def _scratch(tile: choose.Tile, items: int, dtype: np.dtype[Any]) -> Array:
+    """Allocate room for the sums of a tile, for every item that may run at once with others."""
+    return empty((items * tile.rows * tile.vectors * lanes(dtype),), dtype)
+
+
+def _packed(choice: ConvChoice, weights: Array, transposed: bool) -> Array:
     taps, groups, blocks, channels, _ = choice.pack_sizes
+    vectors = (0,) * choice.tile.vectors
     packed = empty((groups * blocks * taps * channels * len(vectors) * lanes(weights.dtype),), weights.dtype)
     kernel = packing.pack_transposed if transposed else packing.pack
     work = PARALLEL_WORK if packed.size >= PARALLEL_PACKING else 0
@@ -182,7 +231,11 @@ def _packed(choice: ConvChoice, vectors: tuple[int, ...], weights: Array, transp
 
 
 def conv(
-    geometry: ConvGeometry, x: Array, weights: Array, bias: Array | None = None, out: Array | None = None
+    geometry: ConvGeometry,
+    x: Array,
+    weights: Array | PackedWeights,
+    bias: Array | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Convolve.
 
@@ -191,16 +244,20 @@ def conv(
     geometry : ConvGeometry
         Any, also with inserted zeros or a `reversed` kernel.
     x : ndarray, shape (batch, in..., channels)
-    weights : ndarray, shape (k..., channels / groups, filters)
+    weights : ndarray or PackedWeights, shape (k..., channels / groups, filters)
     bias : ndarray, shape (filters,), optional
     out : ndarray, shape (batch, out..., filters), optional
         Filled and returned.
     """
-    return _run_conv(geometry, x, weights, bias, out, weights.shape[-1], transposed=False)
+    return _run_conv(geometry, x, weights, bias, out, transposed=False)
 
 
 def conv_transpose(
-    geometry: ConvGeometry, x: Array, weights: Array, bias: Array | None = None, out: Array | None = None
+    geometry: ConvGeometry,
+    x: Array,
+    weights: Array | PackedWeights,
+    bias: Array | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Convolve transposed, phase by phase; also the input gradient of a convolution, with its adjoint geometry.
 
@@ -209,12 +266,12 @@ def conv_transpose(
     geometry : ConvGeometry
         The gather's.
     x : ndarray, shape (batch, in..., channels)
-    weights : ndarray, shape (k..., filters / groups, channels)
+    weights : ndarray or PackedWeights, shape (k..., filters / groups, channels)
     bias : ndarray, shape (filters,), optional
     out : ndarray, shape (batch, out..., filters), optional
         Filled and returned.
     """
-    return _run_conv(geometry, x, weights, bias, out, weights.shape[-2] * geometry.groups, transposed=True)
+    return _run_conv(geometry, x, weights, bias, out, transposed=True)
 
 
 class GradientChoice(NamedTuple):

@@ -60,7 +60,6 @@ from refconv.tiled.simd import (
     load_some,
     put,
     registers,
-    store,
     store_some,
     vector_registers,
     zeros,
@@ -68,6 +67,8 @@ from refconv.tiled.simd import (
 from refconv.tiled.windows import narrow, prefetch, prefetch_to_write, slide, slide_some, widen
 
 Array = Any
+Tile = Any
+Sizes = Any
 
 MOST_FILTERS = 8
 """Filters a channel that these kernels serve; more are a convolution in groups of one channel."""
@@ -81,17 +82,19 @@ _SHARES = 32
 # Outputs that the gradient to the weights sums up before it rounds to the sum of all.
 _BLOCK = 256
 _PARTS = 16
+# Bytes between the two steps of a separable convolution.
+_BETWEEN = 2**21
 
 
 @_inlined
-def _read(array, offset, v, rest, whole):
+def _read(array: Array, offset: int, v: int, rest: int, whole: bool) -> Any:
     """Read vector `v` from `offset` on, where `rest` numbers exist."""
     offset += v * lanes_of(array)
     return load(array, offset) if whole else load_some(array, offset, rest - v * lanes_of(array))
 
 
 @_inlined
-def _read_data(data, vectors, spread, x, offset, rest, whole):
+def _read_data(data: Array, vectors: int, spread: Tile, x: Array, offset: int, rest: int, whole: bool) -> None:
     """Read a datum's channels, each as often as it has filters."""
     if len(spread) == 1:
         for v in range(vectors):
@@ -103,7 +106,9 @@ def _read_data(data, vectors, spread, x, offset, rest, whole):
 
 
 @_inlined
-def _write(sums, first, vectors, gathered, bias, b0, out, offset, rest):
+def _write(
+    sums: Array, first: int, vectors: int, gathered: Tile, bias: Array, b0: int, out: Array, offset: int, rest: int,
+) -> None:  # fmt: skip
     """Add the bias to the sums of an output, and store them."""
     lane_count = lanes_of(out)
     if len(gathered) == 1:
@@ -118,9 +123,10 @@ def _write(sums, first, vectors, gathered, bias, b0, out, offset, rest):
 
 @_inlined
 def _tiles(
-    tile_rows, tile_vectors, spread, gathered, whole, piece, first, last, run, run_end, pieces, runs, taps,
-    filters, x, x0, weights, bias, out, out0,
-):  # fmt: skip
+    tile_rows: Tile, tile_vectors: Tile, spread: Tile, gathered: Tile, whole: Tile, piece: int, first: int, last: int,
+    run: int, run_end: int, pieces: Array, runs: Array, taps: Array, filters: int, x: Array, x0: int, weights: Array,
+    bias: Array, out: Array, out0: int,
+) -> None:  # fmt: skip
     """Fill the outputs from `first` to `last` of a piece."""
     rows, vectors, multiple = len(tile_rows), len(tile_vectors), len(whole) > 0
     sums = registers(out, tile_rows, tile_vectors)
@@ -152,9 +158,10 @@ def _tiles(
 
 @_inlined
 def _windows(
-    tile_rows, window, stride, whole, piece, first, last, run, run_end, pieces, runs, taps,
-    filters, x, x0, x_ahead, weights, bias, out, out0, out_ahead,
-):  # fmt: skip
+    tile_rows: Tile, window: Tile, stride: Tile, whole: Tile, piece: int, first: int, last: int, run: int,
+    run_end: int, pieces: Array, runs: Array, taps: Array, filters: int, x: Array, x0: int, x_ahead: int,
+    weights: Array, bias: Array, out: Array, out0: int, out_ahead: int,
+) -> None:  # fmt: skip
     """Fill the outputs from `first` to `last` of a piece that is a window."""
     rows, block = len(tile_rows), lanes_of(out)
     sums = registers(out, tile_rows, (0,))
@@ -186,9 +193,10 @@ def _windows(
 
 @_inlined
 def _line(
-    line, tile_rows, tile_vectors, spread, gathered, whole, window_rows, window, stride, sizes, rows, runs,
-    pieces, taps, x, weights, bias, out,
-):  # fmt: skip
+    line: int, tile_rows: Tile, tile_vectors: Tile, spread: Tile, gathered: Tile, whole: Tile, window_rows: Tile,
+    window: Tile, stride: Tile, sizes: Sizes, rows: Array, runs: Array, pieces: Array, taps: Array, x: Array,
+    weights: Array, bias: Array, out: Array,
+) -> None:  # fmt: skip
     """Fill a share of the outputs of one row."""
     _, cuts, row_count, x_image, out_image, filters, x_ahead, out_ahead = sizes
     cut, row, image = line % cuts, line // cuts % row_count, line // cuts // row_count
@@ -223,9 +231,10 @@ def _line(
 
 @Compiled
 def fill(
-    tile_rows, tile_vectors, spread, gathered, whole, window_rows, window, stride, sizes, rows, runs, pieces,
-    taps, x, weights, bias, out,
-):  # fmt: skip
+    tile_rows: Tile, tile_vectors: Tile, spread: Tile, gathered: Tile, whole: Tile, window_rows: Tile, window: Tile,
+    stride: Tile, sizes: Sizes, rows: Array, runs: Array, pieces: Array, taps: Array, x: Array, weights: Array,
+    bias: Array, out: Array,
+) -> None:  # fmt: skip
     """Fill the outputs of an elementwise layer; without windows where `window` is shorter than two."""
     for line in prange(sizes[0]):
         _line(
@@ -236,8 +245,9 @@ def fill(
 
 @_inlined
 def _gradient_line(
-    line, tile_rows, tile_vectors, spread, whole, sizes, rows, pieces, tiles, reads, writes, x, dy, part, sums
-):  # fmt: skip
+    line: int, tile_rows: Tile, tile_vectors: Tile, spread: Tile, whole: Tile, sizes: Sizes, rows: Array,
+    pieces: Array, tiles: Array, reads: Array, writes: Array, x: Array, dy: Array, part: int, sums: Array,
+) -> None:  # fmt: skip
     """Add what a share of the outputs of one row gives to the sums of a part."""
     _, _, cuts, row_count, x_image, out_image, filters, part_size, x_ahead, dy_ahead = sizes
     count, vectors, multiple = len(tile_rows), len(tile_vectors), len(whole) > 0
@@ -279,8 +289,9 @@ def _gradient_line(
 
 @Compiled
 def sum_up(
-    tile_rows, tile_vectors, spread, whole, sizes, rows, pieces, tiles, reads, writes, x, dy, sums
-):  # fmt: skip
+    tile_rows: Tile, tile_vectors: Tile, spread: Tile, whole: Tile, sizes: Sizes, rows: Array, pieces: Array,
+    tiles: Array, reads: Array, writes: Array, x: Array, dy: Array, sums: Array,
+) -> None:  # fmt: skip
     """Add the gradients to all weights to the sums of each part, which are zeros on entry."""
     for part in prange(sizes[0]):
         for line in range(sizes[1] * part // sizes[0], sizes[1] * (part + 1) // sizes[0]):
@@ -290,7 +301,7 @@ def sum_up(
             )  # fmt: skip
 
 
-class _Call(NamedTuple):
+class Call(NamedTuple):
     """All arguments of a kernel but the arrays, and its multiply-adds."""
 
     arguments: tuple[Any, ...]
@@ -312,7 +323,7 @@ def _vectors(most: int, filters: int, lane_count: int) -> tuple[int, bool]:
 @functools.lru_cache(maxsize=256)
 def _fill_call(
     axes: tuple[AxisGeometry, ...], steps: Steps, batch: int, filters: int, spread: int, gathered: int, lane_count: int
-) -> _Call:
+) -> Call:
     multiplier, sums = max(spread, gathered), vector_registers() // 2
     plan = row_plan(axes, steps, _LEAST_WINDOW if multiplier == 1 else None)
     window_rows, window = 1, (1, 1)
@@ -334,7 +345,7 @@ def _fill_call(
     sizes = (batch * rows * cuts, cuts, rows, *images, filters, *_ahead(axes, steps))
     lengths = _lengths(tile_rows, vectors, spread, gathered, int(whole), window_rows, *window)
     work = batch * math.prod(axis.output_size * axis.kernel_size for axis in axes) * filters
-    return _Call((*lengths, sizes, plan.rows, plan.runs, plan.pieces, plan.taps), work)
+    return Call((*lengths, sizes, plan.rows, plan.runs, plan.pieces, plan.taps), work)
 
 
 def _ahead(axes: tuple[AxisGeometry, ...], steps: Steps) -> tuple[int, int]:
@@ -349,7 +360,7 @@ def _size(steps: tuple[int, ...], axes: tuple[AxisGeometry, ...], size: str) -> 
 @functools.lru_cache(maxsize=256)
 def _depthwise_call(
     geometry: ConvGeometry, batch: int, channels: int, multiplier: int, lane_count: int, backward: bool
-) -> _Call:
+) -> Call:
     axes = geometry.adjoint().axes if backward else geometry.axes
     filters = channels * multiplier
     read, written = (filters, channels) if backward else (channels, filters)
@@ -361,6 +372,23 @@ def _depthwise_call(
     )
     times = (1, multiplier) if backward else (multiplier, 1)
     return _fill_call(axes, steps, batch, filters, *times, lane_count)
+
+
+@functools.lru_cache(maxsize=256)
+def fold_call(geometry: ConvGeometry, batch: int, channels: int, lane_count: int) -> Call:
+    """Return the arguments of `fill` that add columns (batch, out..., k..., channels) back to their image.
+
+    As a layer its input are the columns, and its weights, of which there are only those of one element, are 1.
+    """
+    axes = geometry.adjoint().axes
+    elements = math.prod(geometry.kernel_size)
+    steps = Steps(
+        steps_of(geometry.output_size, elements * channels),
+        steps_of(geometry.input_size, channels),
+        (0,) * geometry.rank,
+        steps_of(geometry.kernel_size, channels),
+    )
+    return _fill_call(axes, steps, batch, channels, 1, 1, lane_count)
 
 
 def depthwise(
@@ -391,6 +419,43 @@ def depthwise(
     return out
 
 
+def separable(
+    geometry: ConvGeometry,
+    x: Array,
+    weights: Array,
+    pointwise: Array,
+    bias: Array | None = None,
+    out: Array | None = None,
+) -> Array:
+    """Convolve each channel by itself, then mix the channels of each cell.
+
+    The steps take turns, some images at a time, so that what is between them stays in the cache.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        Of the depthwise step.
+    x : ndarray, shape (batch, in..., channels)
+    weights : ndarray, shape (k..., channels, multiplier)
+    pointwise : ndarray, shape (1..., channels * multiplier, filters)
+    bias : ndarray, shape (filters,), optional
+    out : ndarray, shape (batch, out..., filters), optional
+        Filled and returned.
+    """
+    batch, filters = len(x), pointwise.shape[-1]
+    if out is None:
+        out = empty((batch, *geometry.output_size, filters), x.dtype)
+    cells = math.prod(geometry.output_size)
+    together = max(1, min(_BETWEEN // (cells * pointwise.shape[-2] * x.itemsize), batch))
+    between = empty((together, *geometry.output_size, pointwise.shape[-2]), x.dtype)
+    mixing = ConvGeometry(tuple(AxisGeometry(size, 1) for size in geometry.output_size))
+    for first in range(0, batch, together):
+        images = slice(first, first + together)
+        columns = depthwise(geometry, x[images], weights, None, between[: len(x[images])])
+        conv(mixing, columns, pointwise, bias, out[images])
+    return out
+
+
 def depthwise_grad_input(geometry: ConvGeometry, dy: Array, weights: Array, out: Array | None = None) -> Array:
     """Return the gradient to the input of a depthwise convolution.
 
@@ -417,7 +482,7 @@ def depthwise_grad_input(geometry: ConvGeometry, dy: Array, weights: Array, out:
 
 
 @functools.lru_cache(maxsize=256)
-def _gradient_call(geometry: ConvGeometry, batch: int, channels: int, multiplier: int, lane_count: int) -> _Call:
+def _gradient_call(geometry: ConvGeometry, batch: int, channels: int, multiplier: int, lane_count: int) -> Call:
     filters = channels * multiplier
     steps = Steps(
         steps_of(geometry.input_size, channels),
@@ -440,7 +505,7 @@ def _gradient_call(geometry: ConvGeometry, batch: int, channels: int, multiplier
     sizes = (min(_PARTS, lines), lines, cuts, rows, *images, filters, elements * filters, *_ahead(geometry.axes, steps))
     lengths = _lengths(tile, vectors, multiplier, int(whole))
     work = batch * math.prod(geometry.output_size) * elements * filters
-    return _Call((*lengths, sizes, plan.rows, plan.pieces, tiles, reads, writes), work)
+    return Call((*lengths, sizes, plan.rows, plan.pieces, tiles, reads, writes), work)
 
 
 def depthwise_grad_weights(geometry: ConvGeometry, x: Array, dy: Array, out: Array | None = None) -> Array:
@@ -469,5 +534,6 @@ def depthwise_grad_weights(geometry: ConvGeometry, x: Array, dy: Array, out: Arr
         sums = empty((call.arguments[4][0], *out.shape), x.dtype)
         sums.fill(0)
         run(sum_up, call.work, *call.arguments, flat(x), flat(dy), sums.reshape(-1))
-        np.add.reduce(sums, axis=0, out=out)
+        with np.errstate(all="ignore"):  # As silent as compiled code is about NaN and infinity.
+            np.add.reduce(sums, axis=0, out=out)
     return out

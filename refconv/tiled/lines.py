@@ -16,14 +16,14 @@ from numba import prange
 
 from refconv.geometry import AxisGeometry, ConvGeometry
 from refconv.jit.launch import Compiled
-from refconv.tiled.contraction import Array, Sizes, Tile, sum_up
+from refconv.tiled.contraction import Array, Sizes, Tile, clear, fetch, set_aside, sum_up
 from refconv.tiled.links import Indices, axis_classes
-from refconv.tiled.plan import Positions, steps_of
-from refconv.tiled.simd import at, get, lanes_of, put, registers, set_at, store, zeros
+from refconv.tiled.plan import Positions, chains, steps_of
+from refconv.tiled.simd import at, lanes_of, registers, set_at
 
 # Columns of the segments.
-LINE_COLUMNS = 6
-OUTER, OUTERS, OUTPUTS, RUN, RUN_END, OUT_STEP = range(LINE_COLUMNS)
+LINE_COLUMNS = 7
+OUTER, OUTERS, OUTPUTS, RUN, RUN_END, CHAIN, OUT_STEP = range(LINE_COLUMNS)
 
 
 class LinesPlan(NamedTuple):
@@ -31,14 +31,14 @@ class LinesPlan(NamedTuple):
 
     Attributes
     ----------
-    segments : ndarray, shape (segments, 6)
-        First line and how many; outputs of a line; first run and end; from one output to the next.
+    segments : ndarray, shape (segments, 7)
+        First line and how many; outputs of a line; first run and end; runs of a chain; from one output to the next.
     outers : ndarray, shape (lines, 2)
         Offsets into the turned data and into the output.
     filters : ndarray, shape (row tiles * rows of a tile,)
         Offset of each filter into the weights; a short last tile repeats the last filter.
-    runs : ndarray, shape (runs, 2)
-        Offsets of a kernel element into the turned data and into the weights.
+    runs : ndarray, shape (runs, 3)
+        Offsets of a kernel element into the turned data and into the weights, and steps.
     """
 
     segments: Indices
@@ -90,11 +90,12 @@ def lines_plan(
         for c, read, write, tap in zip(places, read_steps[1:], write_steps[1:], tap_steps[1:], strict=True):
             starts = starts.with_inner(Positions(c.firsts * read, c.outputs * write))
             runs = (runs[:, None] + np.stack([c.steps * read, c.taps * tap], axis=1)).reshape(-1, 2)
+        cut, chain = chains(runs, channels, geometry.input_size[-1], 1 if transposed else filters)
         step = int(along.outputs[1] - along.outputs[0]) * write_steps[-1]
-        segments.append((line_count, starts.count, along.outputs.size, run_count, run_count + len(runs), step))
+        segments.append((line_count, starts.count, along.outputs.size, run_count, run_count + len(cut), chain, step))
         outers.append(np.stack([starts.reads, starts.writes], axis=1))
-        all_runs.append(runs)
-        line_count, run_count = line_count + starts.count, run_count + len(runs)
+        all_runs.append(cut)
+        line_count, run_count = line_count + starts.count, run_count + len(cut)
     of_filters = np.minimum(np.arange(-(-filters // rows) * rows), filters - 1) * (channels if transposed else 1)
     tables = np.array(segments, np.int64), np.concatenate(outers), of_filters, np.concatenate(all_runs)
     for table in tables:
@@ -108,15 +109,18 @@ def contract_lines(
     runs: Array, turned: Array, weights: Array, bias: Array, scratch: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill the outputs of a convolution, some lines of them after others, all filters."""
-    chunks, channels, filters, length, weight_step = sizes
+    chunks, filters, length, weight_step = sizes
     for chunk in prange(chunks):
         rows, vectors = len(tile_rows), len(tile_vectors)
         lanes = lanes_of(out)
         width = vectors * lanes
+        place = chunk * rows * width
         sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
         for s in range(segments.shape[0]):
             segment = s * LINE_COLUMNS
             outputs, step = at(segments, segment + OUTPUTS), at(segments, segment + OUT_STEP)
+            run_begin, run_end = at(segments, segment + RUN), at(segments, segment + RUN_END)
+            chain = at(segments, segment + CHAIN)
             blocks = (outputs + width - 1) // width
             total = at(segments, segment + OUTERS) * blocks
             turn = (chunk + s) % chunks
@@ -124,19 +128,20 @@ def contract_lines(
                 outer, begin = at(segments, segment + OUTER) + u // blocks, u % blocks * width
                 count = outputs - begin
                 for f in range(0, filters, rows):
-                    for i in range(rows * vectors):
-                        put(sums, i, zeros(out))
-                    for r in range(at(segments, segment + RUN), at(segments, segment + RUN_END)):
-                        sum_up(
-                            sums, factors, rows, vectors, channels,
-                            weights, filter_offsets, f, at(runs, 2 * r + 1), weight_step,
-                            turned, at(outers, 2 * outer) + at(runs, 2 * r) + begin, length, count, False,
-                        )  # fmt: skip
+                    for run in range(run_begin, max(run_end, run_begin + 1), chain):
+                        clear(sums, rows * vectors, out)
+                        for r in range(run, min(run + chain, run_end)):
+                            sum_up(
+                                sums, factors, rows, vectors, at(runs, 3 * r + 2),
+                                weights, filter_offsets, f, at(runs, 3 * r + 1), weight_step,
+                                turned, at(outers, 2 * outer) + at(runs, 3 * r) + begin, length, count, False,
+                            )  # fmt: skip
+                        if run > run_begin:
+                            fetch(sums, rows * vectors, scratch, place)
+                        set_aside(sums, rows * vectors, scratch, place)
                     # Neighbouring outputs of a filter lie apart: through memory, one by one.
-                    for i in range(rows * vectors):
-                        store(scratch, (chunk * rows * vectors + i) * lanes, get(sums, i))
                     for p in range(min(rows, filters - f)):
                         offset = at(outers, 2 * outer + 1) + begin * step + f + p
-                        source = (chunk * rows + p) * width
+                        source = place + p * width
                         for j in range(min(count, width)):
                             set_at(out, offset + j * step, at(scratch, source + j) + at(bias, f + p))

@@ -27,6 +27,11 @@ import numpy as np
 from refconv.geometry import ConvGeometry
 from refconv.tiled.links import AxisClass, Indices, axis_classes
 
+# Products that are added up in one go, before their sum is added to the others': a sum in float32 is the more
+# exact the shorter its chains are, and at this length as exact as PyTorch's.
+LONGEST_CHAIN = 192
+SHORTEST_CHAIN = 80
+
 MOST_OUTPUTS = 4096
 LEAST_OUTPUTS = 1024
 
@@ -37,13 +42,13 @@ class Plan(NamedTuple):
     Attributes
     ----------
     segments : ndarray, shape (segments, 7)
-        First outer block and how many; first tile and how many; first run and end; steps of a run.
+        First outer block and how many; first tile and how many; first run and end; runs of a chain.
     outers : ndarray, shape (outer blocks, 2)
         Offsets into what is read and what is written.
     reads, writes : ndarray, shape (tiles * rows of a tile,)
         Offsets of each row of each tile.
-    runs : ndarray, shape (runs, 2)
-        Offsets into what is read and into the weights.
+    runs : ndarray, shape (runs, 3)
+        Offsets into what is read and into the weights, and steps.
     """
 
     segments: Indices
@@ -134,7 +139,7 @@ def conv_plan(
         runs = np.zeros((1, 2), np.int64)
         for c, read, tap in zip(classes, read_steps[1:], tap_steps[1:], strict=True):
             runs = (runs[:, None] + np.stack([c.steps * read, c.taps * tap], axis=1)).reshape(-1, 2)
-        tables.add(blocks_of_outputs([images, *places], rows), runs, length)
+        tables.add(blocks_of_outputs([images, *places], rows), *chains(runs, length, 1, weight_step))
     return tables.plan()
 
 
@@ -146,6 +151,37 @@ def steps_of(sizes: Sequence[int], last: int) -> list[int]:
 def _one_run(c: AxisClass) -> bool:
     """Tell whether neighbouring kernel elements read neighbouring data."""
     return c.taps.size > 0 and bool((np.diff(c.taps) == 1).all() and (np.diff(c.steps) == 1).all())
+
+
+def chains(runs: Indices, length: int, read_step: int, weight_step: int) -> tuple[Indices, int]:
+    """Cut runs of `length` steps so that a sum has three chains, or more where they would be longer than the longest.
+
+    Returns
+    -------
+    runs : ndarray, shape (runs, 3)
+        Offsets into what is read and into the weights, and steps.
+    together : int
+        Runs of a chain.
+
+    Examples
+    --------
+    >>> chains(np.array([[0, 0]]), 160, 1, 10)
+    (array([[  0,   0,  80],
+           [ 80, 800,  80]]), 1)
+    """
+    longest = min(LONGEST_CHAIN, max(SHORTEST_CHAIN, len(runs) * length // 3))
+    pieces = -(-length // longest)
+    bounds = np.array([length * piece // pieces for piece in range(pieces + 1)], np.int64)
+    starts, steps = bounds[:-1], np.diff(bounds)
+    cut = np.stack(
+        [
+            (runs[:, :1] + starts * read_step).ravel(),
+            (runs[:, 1:] + starts * weight_step).ravel(),
+            np.tile(steps, len(runs)),
+        ],
+        axis=1,
+    )
+    return cut, max(1, longest // int(steps.max()))
 
 
 def blocks_of_outputs(axes: Sequence[Positions], rows: int) -> Iterator[tuple[Positions, Positions]]:
@@ -196,8 +232,8 @@ class _Tables:
         self._runs: list[Indices] = []
         self._counts = [0, 0, 0]
 
-    def add(self, blocks: Iterable[tuple[Positions, Positions]], runs: Indices, length: int) -> None:
-        """Add the outputs of `blocks`, which all sum over `runs` of `length` steps."""
+    def add(self, blocks: Iterable[tuple[Positions, Positions]], runs: Indices, together: int) -> None:
+        """Add the outputs of `blocks`, which all sum over `runs`, some of them `together` a chain."""
         first_run = self._counts[2]
         self._runs.append(runs)
         self._counts[2] += len(runs)
@@ -205,7 +241,7 @@ class _Tables:
             tiles = -(-inside.count // self._rows)
             filled = np.minimum(np.arange(tiles * self._rows), inside.count - 1)
             self._segments.append(
-                (self._counts[0], outer.count, self._counts[1], tiles, first_run, self._counts[2], length)
+                (self._counts[0], outer.count, self._counts[1], tiles, first_run, self._counts[2], together)
             )
             self._outers.append(np.stack([outer.reads, outer.writes], axis=1))
             self._inside.append(np.stack([inside.reads[filled], inside.writes[filled]]))
@@ -221,7 +257,7 @@ class _Tables:
             np.concatenate([none, *self._outers]),
             reads,
             writes,
-            np.concatenate([none, *self._runs]),
+            np.concatenate([np.zeros((0, 3), np.int64), *self._runs]),
         )
         for table in tables:
             table.flags.writeable = False
@@ -235,9 +271,9 @@ class GradientPlan(NamedTuple):
 
     Attributes
     ----------
-    segments : ndarray, shape (segments, 7)
-        First tile and how many; first run and end; steps of a run; from one step to the next in what was read
-        and in the output's gradient.
+    segments : ndarray, shape (segments, 8)
+        First tile and how many; first run and end; runs that all tiles sum over before the next ones; steps of
+        a run; from one step to the next in what was read and in the output's gradient.
     shares : ndarray, shape (parts * owners + 1,)
         First segment of each owner of rows, for each part of the outputs.
     reads, writes : ndarray, shape (tiles * rows of a tile,)
@@ -254,7 +290,7 @@ class GradientPlan(NamedTuple):
 
 
 # Outputs whose data stay in the cache while all rows sum over them.
-GRADIENT_BLOCK = 128
+GRADIENT_BLOCK = 64
 
 
 def gradient_plan(
@@ -309,16 +345,13 @@ def gradient_plan(
         for lines, length, steps in _lines([images, *places]):
             block = max(1, GRADIENT_BLOCK // length)
             for part in range(parts):
-                begin, end = len(lines) * part // parts, len(lines) * (part + 1) // parts
-                for first in range(begin, end, block):
-                    run = run_count + first, run_count + min(first + block, end)
-                    for owner, (first_tile, count) in enumerate(tiles_of):
-                        if count:
-                            segments[part * owners + owner].append((first_tile, count, *run, length, *steps))
+                lines_of_part = [run_count + len(lines) * p // parts for p in (part, part + 1)]
+                for owner, tiles in enumerate(tiles_of):
+                    segments[part * owners + owner].append((*tiles, *lines_of_part, block, length, *steps))
             runs.append(lines)
             run_count += len(lines)
     tables = (
-        np.array([segment for share in segments for segment in share], np.int64).reshape(-1, 7),
+        np.array([segment for share in segments for segment in share], np.int64).reshape(-1, 8),
         np.cumsum([0, *map(len, segments)]),
         np.concatenate([np.zeros(0, np.int64), *reads]),
         np.concatenate([np.zeros(0, np.int64), *writes]),

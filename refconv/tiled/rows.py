@@ -34,14 +34,14 @@ _LONGEST_WINDOW = 16
 class Piece(NamedTuple):
     """Outputs of one class on the last axis, at equal distances, in indices.
 
-    Output ``out + j * out_step`` reads data relative to ``first + j * first_step``, for `j` below `count`.
+    Output ``out + j * out_step`` reads data relative to ``first + j * first_step``, for `j` below `outputs`.
     """
 
     out: int
     out_step: int
     first: int
     first_step: int
-    count: int
+    outputs: int
 
 
 class Window(NamedTuple):
@@ -113,7 +113,7 @@ def row_plan(axes: tuple[AxisGeometry, ...], steps: Steps, least_window: int | N
         Outputs below which a piece is no window; None for no windows at all.
     """
     rows, runs = _rows(axes[:-1], steps)
-    pieces, taps, window = _pieces(axes[-1], *(values[-1] for values in steps), least_window)
+    pieces, taps, window = _pieces(axes[-1], steps, least_window)
     is_window = pieces[:, WINDOW] == 1
     widest = int(pieces[is_window if is_window.any() else slice(None), COUNT].max())
     for table in (rows, runs, pieces, taps):
@@ -149,10 +149,9 @@ def _offsets(c: AxisClass, read: int, read_of_tap: int, weight: int) -> Indices:
     return np.stack([c.steps * read + c.taps * read_of_tap, c.taps * weight], axis=1)
 
 
-def _pieces(
-    axis: AxisGeometry, read: int, write: int, weight: int, read_of_tap: int, least_window: int | None
-) -> tuple[Indices, Indices, Window | None]:
+def _pieces(axis: AxisGeometry, steps: Steps, least_window: int | None) -> tuple[Indices, Indices, Window | None]:
     """Divide the outputs of the last axis into pieces, and list the taps of each class."""
+    read, write, weight, read_of_tap = (values[-1] for values in steps)
     found: list[tuple[Piece, int, int, Window | None]] = []
     lists, tap = [], 0
     for c in axis_classes(axis):
@@ -162,12 +161,12 @@ def _pieces(
             windows = _windows(c, piece, least_window) if read_of_tap == 0 and least_window else []
             found += [(part, *ends, window) for part, window in windows] or [(piece, *ends, None)]
         tap = ends[1]
-    windows = [(piece.count, window) for piece, _, _, window in found if window]
-    window = max(windows)[1] if windows else None
+    sizes = [(piece.outputs, own) for piece, _, _, own in found if own]
+    window = max(sizes)[1] if sizes else None
     table = [
         (
             *(piece.out * write, piece.out_step * write, piece.first * read, piece.first_step * read),
-            *(piece.count, first, end, int(own is not None and own == window)),
+            *(piece.outputs, first, end, int(own is not None and own == window)),
         )
         for piece, first, end, own in found
     ]
@@ -201,11 +200,11 @@ def _windows(c: AxisClass, piece: Piece, least: int) -> list[tuple[Piece, Window
     parts = abs(distance) // math.gcd(distance, piece.first_step)
     stride = parts * piece.first_step // distance
     # Data must be passed in the order of the taps, so where these go back, outputs do.
-    if abs(stride) >= size or piece.count // parts < least:
+    if abs(stride) >= size or piece.outputs // parts < least:
         return []
-    windows = []
+    windows: list[tuple[Piece, Window]] = []
     for part in range(parts):
-        count = len(range(part, piece.count, parts))
+        count = len(range(part, piece.outputs, parts))
         begin, step = (part, parts) if stride > 0 else (part + (count - 1) * parts, -parts)
         first = Piece(
             piece.out + begin * piece.out_step,

@@ -1,0 +1,256 @@
+"""Interpolation and the adjoints of all resampling: weighted sums of rows, then of the cells of a row.
+
+Every such map is separable. A row of outputs first sums the rows of data that it reads into a row of
+its own, which stays in the cache, and then each output sums cells of that row: for an upsampling by two with
+a 4-tap method 6 multiply-adds an output instead of 16. Both steps take their terms in the order of the
+data. What weighs nothing is no term, so that a NaN or an infinity reaches exactly the outputs that read it.
+
+The adjoint is the same map by transposed taps; see `refconv.interpolation.adjoint_taps`.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, prange
+
+from refconv.interpolation import adjoint_taps, axis_taps
+from refconv.jit.launch import Compiled
+from refconv.tiled.cpu import empty, flat, run
+from refconv.tiled.rows import steps_of
+from refconv.tiled.simd import (
+    at,
+    broadcast,
+    fma,
+    get,
+    lanes_of,
+    load,
+    load_some,
+    put,
+    registers,
+    set_at,
+    store,
+    store_some,
+    zeros,
+)
+
+Array = npt.NDArray[Any]
+Sizes = tuple[int, ...]
+
+# Parts of the work, each with a row of its own to sum up in.
+_PARTS = 16
+# Elements of a cell below which its numbers are summed one at a time.
+_FEW = 4
+
+_inlined = njit(forceinline=True, error_model="numpy")
+
+
+class Taps:
+    """What each output of an axis reads, and with which weights.
+
+    Parameters
+    ----------
+    rows : iterable of sequences
+        For each output its (datum, weight) pairs.
+
+    Attributes
+    ----------
+    begins : ndarray, shape (outputs + 1,)
+        First tap of each output, and the end of the last one.
+    data, weights : ndarray, shape (taps,)
+    """
+
+    def __init__(self, rows: Iterable[Sequence[tuple[int, float]]]) -> None:
+        rows = list(rows)
+        self.begins = np.cumsum([0, *map(len, rows)])
+        self.data = np.array([i for row in rows for i, _ in row], np.int64)
+        self.weights = np.array([weight for row in rows for _, weight in row], np.float64)
+
+    def __len__(self) -> int:
+        return len(self.begins) - 1
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether every output is the datum of its number."""
+        each = np.arange(len(self))
+        return (
+            np.array_equal(self.data, each)
+            and np.array_equal(self.begins[:-1], each)
+            and bool((self.weights == 1).all())
+        )
+
+
+@functools.lru_cache(maxsize=256)
+def resizing_taps(input_size: int, output_size: int, method: str, coordinates: str, adjoint: bool = False) -> Taps:
+    """Return the taps of `refconv.interpolation.axis_taps`, or of their adjoint."""
+    rows = axis_taps(input_size, output_size, method, coordinates)
+    return Taps(adjoint_taps(rows, input_size) if adjoint else rows)
+
+
+@functools.lru_cache(maxsize=256)
+def source_taps(sources: bytes, input_size: int) -> Taps:
+    """Return the taps of the adjoint of taking data; `sources` are those of `refconv.tiled.copying.take`."""
+    taken = np.frombuffer(sources, np.int64).tolist()
+    return Taps(adjoint_taps(tuple(((i, 1.0),) if i >= 0 else () for i in taken), input_size))
+
+
+@_inlined
+def _sum_block(
+    block: Array, vectors: int, out: Array, out0: int, x: Array, x0: int, step: int, begins: Array, data: Array,
+    weights: Array, number: int, rest: int, whole: bool,
+) -> None:  # fmt: skip
+    """Sum what one output reads, in one block of neighbouring elements."""
+    lanes = lanes_of(out)
+    for v in range(vectors):
+        put(block, v, zeros(out))
+    for tap in range(at(begins, number), at(begins, number + 1)):
+        weight = broadcast(weights, tap)
+        place = x0 + at(data, tap) * step
+        for v in range(vectors):
+            if whole:
+                put(block, v, fma(load(x, place + v * lanes), weight, get(block, v)))
+            else:
+                put(block, v, fma(load_some(x, place + v * lanes, rest - v * lanes), weight, get(block, v)))
+    for v in range(vectors):
+        if whole:
+            store(out, out0 + v * lanes, get(block, v))
+        else:
+            store_some(out, out0 + v * lanes, rest - v * lanes, get(block, v))
+
+
+@_inlined
+def _sum_vectors(
+    out: Array, out0: int, x: Array, x0: int, step: int, begins: Array, data: Array, weights: Array, number: int,
+    count: int,
+) -> None:  # fmt: skip
+    """Sum what one output reads, for `count` neighbouring elements."""
+    lanes = lanes_of(out)
+    wide, narrow = registers(out, (0,), (0, 0)), registers(out, (0,), (0,))
+    whole = count - count % (2 * lanes)
+    for c in range(0, whole, 2 * lanes):
+        _sum_block(wide, 2, out, out0 + c, x, x0 + c, step, begins, data, weights, number, 0, True)
+    for c in range(whole, count, lanes):
+        _sum_block(narrow, 1, out, out0 + c, x, x0 + c, step, begins, data, weights, number, count - c, False)
+
+
+@_inlined
+def _sum_cells(
+    out: Array, out0: int, x: Array, x0: int, channels: int, begins: Array, data: Array, weights: Array, first: int,
+    last: int,
+) -> None:  # fmt: skip
+    """Sum cells of a row for the outputs from `first` to `last`."""
+    if channels >= _FEW:
+        for o in range(first, last):
+            _sum_vectors(out, out0 + o * channels, x, x0, channels, begins, data, weights, o, channels)
+    else:
+        for o in range(first, last):
+            begin, end = at(begins, o), at(begins, o + 1)
+            if end - begin == 2:
+                a, b = x0 + at(data, begin) * channels, x0 + at(data, begin + 1) * channels
+                of_a, of_b = at(weights, begin), at(weights, begin + 1)
+                for c in range(channels):
+                    set_at(out, out0 + o * channels + c, of_a * at(x, a + c) + of_b * at(x, b + c))
+            else:
+                for c in range(channels):
+                    total = out.dtype.type(0)
+                    for tap in range(begin, end):
+                        total += at(weights, tap) * at(x, x0 + at(data, tap) * channels + c)
+                    set_at(out, out0 + o * channels + c, total)
+
+
+@_inlined
+def _sum_lines(
+    part: int, sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins: Array, data: Array,
+    weights: Array, x: Array, sums: Array, out: Array,
+) -> None:  # fmt: skip
+    """Fill the outputs of one part."""
+    parts, lines, rows, x_image, x_row, out_row, channels = sizes
+    own, length = part * x_row, begins.size - 1
+    for line in range(lines * part // parts, lines * (part + 1) // parts):
+        image, row = line // rows, line % rows
+        _sum_vectors(sums, own, x, image * x_image, x_row, row_begins, row_data, row_weights, row, x_row)
+        _sum_cells(out, line * out_row, sums, own, channels, begins, data, weights, 0, length)
+
+
+@Compiled
+def sum_rows(
+    sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins: Array, data: Array, weights: Array,
+    x: Array, sums: Array, out: Array,
+) -> None:  # fmt: skip
+    """Fill all outputs, by way of one row of `sums` for each part."""
+    for part in prange(sizes[0]):
+        _sum_lines(
+            np.int64(part), sizes, row_begins, row_data, row_weights, begins, data, weights, x, sums, out
+        )  # fmt: skip
+
+
+@Compiled
+def sum_cells(lines: int, sizes: Sizes, begins: Array, data: Array, weights: Array, x: Array, out: Array) -> None:
+    """Fill all outputs, where only the last axis changes."""
+    for line in prange(lines):
+        cuts, x_row, out_row, channels = sizes
+        row, cut, length = np.int64(line) // cuts, np.int64(line) % cuts, begins.size - 1
+        _sum_cells(
+            out, row * out_row, x, row * x_row, channels, begins, data, weights,
+            length * cut // cuts, length * (cut + 1) // cuts,
+        )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=64)
+def _row_taps(taps: tuple[Taps, ...], input_size: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Array, Array, Array]:
+    """Return the taps of all axes but the last one together; data count rows."""
+    begins, data, weights = np.array([0, 1]), np.zeros(1, np.int64), np.ones(1)
+    for axis, step in zip(taps, steps_of(input_size, 1), strict=True):
+        counts = np.multiply.outer(np.diff(begins), np.diff(axis.begins)).ravel()
+        pairs = [
+            (slice(*outer), slice(*inner))
+            for outer in itertools.pairwise(begins.tolist())
+            for inner in itertools.pairwise(axis.begins.tolist())
+        ]
+        data = np.concatenate([np.add.outer(data[a], axis.data[b] * step).ravel() for a, b in pairs])
+        weights = np.concatenate([np.multiply.outer(weights[a], axis.weights[b]).ravel() for a, b in pairs])
+        begins = np.concatenate(([0], np.cumsum(counts)))
+    return begins, data, weights.astype(dtype)
+
+
+def interpolate(x: Array, taps: Sequence[Taps], out: Array | None = None) -> Array:
+    """Fill every output with the sum of the data it reads, times the product of their weights.
+
+    Parameters
+    ----------
+    x : ndarray, shape (batch, in..., channels)
+        C-contiguous, float32 or float64.
+    taps : sequence of Taps
+        For each axis.
+    out : ndarray, shape (batch, out..., channels), optional
+        Filled and returned.
+    """
+    batch, channels = len(x), x.shape[-1]
+    shape = (batch, *map(len, taps), channels)
+    if out is None:
+        out = empty(shape, x.dtype)
+    if batch == 0:
+        return out
+    last = taps[-1]
+    tables = last.begins, last.data, last.weights.astype(x.dtype)
+    x_row, out_row = x.shape[-2] * channels, shape[-2] * channels
+    rows = math.prod(shape[1:-2])
+    if all(axis.unchanged for axis in taps[:-1]):
+        cuts = max(1, min(2 * _PARTS // (batch * rows), out_row // 4096))
+        lines = batch * rows * cuts
+        work = out.size * last.data.size // shape[-2]
+        run(sum_cells, work, lines, (cuts, x_row, out_row, channels), *tables, flat(x), out.reshape(-1))
+        return out
+    row_tables = _row_taps(tuple(taps[:-1]), x.shape[1:-2], x.dtype)
+    parts = min(_PARTS, batch * rows)
+    sums = empty((parts, x_row), x.dtype)
+    sizes = (parts, batch * rows, rows, x.size // batch, x_row, out_row, channels)
+    work = batch * (row_tables[1].size * x_row + rows * last.data.size * channels)
+    run(sum_rows, work, sizes, *row_tables, *tables, flat(x), sums.reshape(-1), out.reshape(-1))
+    return out
