@@ -175,6 +175,7 @@ Examples:
   refconv solve --input 224x224 --output 112x112 --kernel 7
   refconv show conv --input 5x5 --kernel 3x3 --values -o conv.gif
   refconv demo
+  refconv verify
 
 `refconv COMMAND --help` says more about each.""",
 )
@@ -465,6 +466,45 @@ def demo(folder: str) -> None:
     from refconv.demo import run
 
     if not run(folder):
+        sys.exit(1)
+
+
+@commands.command(
+    epilog="""\b
+NAME  oracle (a naive one in NumPy, always there), torch, jax, onnx, keras, or
+      one of onnxruntime, onnx-reference, keras-torch, keras-jax, keras-numpy,
+      keras-tensorflow
+
+\b
+Examples:
+  refconv verify
+  refconv verify --peers torch,keras --seconds 120
+  refconv verify --peers oracle --seed 7 --json
+"""
+)
+@click.option("--peers", metavar="NAME,...", help="With whom to compare.  [default: all that are installed]")
+@click.option("--seconds", default="60", show_default=True, metavar="N", help="How long to compare.")
+@click.option("--seed", default="0", show_default=True, metavar="N", help="Which layers to draw.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object instead of a table.")
+def verify(peers: str | None, seconds: str, seed: str, as_json: bool) -> None:
+    """Compare random layers and their gradients with other frameworks.
+
+    Numbers are small and whole, so that sums are exact and must be equal. Interpolations may be
+    apart by 1e-11, or by 1e-4 where the other computes in float32. Known faults of others are listed,
+    not copied; the status is 1 if anything else differs.
+    """
+    from refconv.cli.verification import print_report, progress_bar
+    from refconv.verify.sweep import sweep
+
+    names = [name.strip() for name in peers.split(",")] if peers is not None else []
+    limit = values.whole("--seconds", seconds, 1)
+    with progress_bar(limit) as progress:
+        report = sweep(names, seconds=limit, seed=values.whole("--seed", seed, 0), progress=progress)
+    if as_json:
+        click.echo(json.dumps(report.as_dict()))
+    else:
+        print_report(report)
+    if not report.agrees:
         sys.exit(1)
 
 

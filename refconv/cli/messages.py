@@ -42,6 +42,7 @@ _OPTIONS = {
     "view": "--view",
     "max_frames": "--max-frames",
     "path": "--output",
+    "filter": "--filter",
 }
 _NAMED = re.compile(r"`(\w+)`")
 _ASSIGNED = re.compile(r"\b(\w+)=(?:'([\w-]+)'|(-?\d+)\b)?")

@@ -3,7 +3,8 @@
 Run ``python tests/golden/make_golden.py`` where the `peers` extra is installed, optionally with the
 names of the peers to renew. It writes one ``PEER.npz`` each beside itself: arrays, and for every case
 the words, the versions that answered, and the reason where the answer is a known fault of the peer.
-It never imports refconv.
+What it imports of refconv draws
+and asks, and computes nothing.
 """
 
 from __future__ import annotations
@@ -11,15 +12,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from refconv.verify.draw import draw
+from refconv.verify.faults import known_fault
+from refconv.verify.peers import ask
+from refconv.verify.record import save
+
 HERE = Path(__file__).parent
-if __name__ == "__main__":
-    sys.path.insert(0, str(HERE.parent))
-
-from golden.draw import draw  # noqa: E402
-from golden.faults import known_fault  # noqa: E402
-from golden.peers import ask  # noqa: E402
-from golden.record import PEERS, save  # noqa: E402
-
 SEED = 1603_07285
 COUNT = {"keras-jax": 180, "keras-torch": 180, "torch": 260, "jax": 180, "onnx-reference": 200, "onnxruntime": 260}
 LARGEST_ANSWER = 1500
@@ -40,4 +38,4 @@ def main(peers: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(PEERS))
+    main(sys.argv[1:] or list(COUNT))

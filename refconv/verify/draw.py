@@ -1,30 +1,43 @@
 """Random layers in each framework's own words, with asymmetric arrays of small whole numbers.
 
 Whole numbers keep every sum exact, so that answers are compared for equality. Nothing here imports
-refconv.
+what is verified.
 """
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from golden.record import Case
+
+from refconv.verify.record import Case
 
 MOST_VALUES = 2500
 LARGEST = {1: 9, 2: 7, 3: 4}
 LARGEST_KERNEL = {1: 5, 2: 4, 3: 3}
 LARGEST_STRIDE = {1: 5, 2: 4, 3: 3}
+RULE_METHODS = ("nearest", "linear", "cubic", "lanczos3", "lanczos5")
 
 Draw = Callable[["Dice"], tuple[dict[str, Any], dict[str, np.ndarray]]]
 
 
-class Dice:
-    """A seeded source of numbers for a layer of one rank."""
+class Source(Protocol):
+    """Where numbers come from: NumPy's generator, or what a property test draws."""
 
-    def __init__(self, rng: np.random.Generator, rank: int, grouped: bool = True) -> None:
+    def integers(self, low: int, high: int, size: tuple[int, ...] | None = None) -> Any:
+        """Return one whole number from low up to high - 1, or an array of them."""
+
+    def random(self) -> float:
+        """Return a number from 0 up to 1."""
+
+
+class Dice:
+    """The numbers of a layer of one rank, from a source."""
+
+    def __init__(self, rng: Source, rank: int, grouped: bool = True) -> None:
         self.rng = rng
         self.most_groups = 3 if grouped else 1
         self.rank = rank
@@ -416,8 +429,88 @@ def onnx_fold(dice: Dice) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return words, {"x": dice.values(dice.batch, 2 * int(np.prod(dice.kernel)), int(np.prod(np.maximum(places, 0))))}
 
 
+def pairs(dice: Dice, low: int, high: int) -> Any:
+    """Draw amounts in the words of `refconv.functional`: for all sides, per axis, or before and after."""
+    if dice.chance(0.3):
+        # Two numbers on one axis are before and after; on more, one number an axis.
+        return dice.number_or_numbers(low, high) if dice.rank > 1 else dice.number(low, high)
+    return [[dice.number(low, high), dice.number(low, high)] for _ in range(dice.rank)]
+
+
+def rule_words(dice: Dice, *paddings: str) -> dict[str, Any]:
+    strides, dilation_rate = dice.stride_and_dilation(together=0.5)
+    padding = dice.pick(*paddings, pairs(dice, -1, 3))
+    return {"kernel_size": dice.kernel, "strides": strides, "padding": padding, "dilation_rate": dilation_rate}
+
+
+def rule_conv(dice: Dice) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    groups, channels, filters = dice.groups()
+    words = {**rule_words(dice, "valid", "same", "causal", "full"), "groups": groups}
+    weights = dice.values(*dice.kernel, channels // groups, filters)
+    return words, dice.arrays(dice.input(channels, channels_last=True), weights, filters)
+
+
+def rule_conv_transpose(dice: Dice) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    groups, channels, filters = dice.groups()
+    words = {**rule_words(dice, "valid", "same", "full"), "groups": groups}
+    if dice.chance(0.5):
+        words["output_padding"] = dice.number_or_numbers(0, 3)
+    weights = dice.values(*dice.kernel, filters // groups, channels)
+    return words, dice.arrays(dice.input(channels, channels_last=True), weights, filters)
+
+
+def rule_depthwise(dice: Dice) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    channels, multiplier = dice.number(2, 3), dice.number(1, 3)
+    weights = dice.values(*dice.kernel, channels, multiplier)
+    words = rule_words(dice, "valid", "same", "causal", "full")
+    return words, dice.arrays(dice.input(channels, channels_last=True), weights, channels * multiplier)
+
+
+def rule_separable(dice: Dice) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    channels, multiplier, filters = dice.number(2, 3), dice.number(1, 2), dice.number(1, 4)
+    arrays = dice.arrays(dice.input(channels, True), dice.values(*dice.kernel, channels, multiplier), filters)
+    arrays["pointwise"] = dice.values(*[1] * dice.rank, channels * multiplier, filters)
+    return rule_words(dice, "valid", "same", "causal", "full"), arrays
+
+
+def rule_upsampling(dice: Dice) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    words = {"size": dice.number_or_numbers(1, 3), "interpolation": dice.pick(*RULE_METHODS)}
+    return words, {"x": dice.input(2, channels_last=True)}
+
+
+def rule_zero_padding(dice: Dice) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    return {"padding": pairs(dice, -1, 3)}, {"x": dice.input(2, channels_last=True)}
+
+
+def rule_cropping(dice: Dice) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    dice.size = [size + 2 for size in dice.size]
+    return {"cropping": pairs(dice, 0, 2)}, {"x": dice.input(2, channels_last=True)}
+
+
+def rule_resize(dice: Dice) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    words = {
+        "size": dice.target_size(),
+        "interpolation": dice.pick(*RULE_METHODS),
+        "coordinates": dice.pick("half_pixel", "align_corners", "asymmetric"),
+    }
+    return words, {"x": dice.input(2, channels_last=True)}
+
+
+def rule_pad(dice: Dice) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    dice.size = [size + 1 for size in dice.size]
+    mode = dice.pick("constant", "reflect", "symmetric", "replicate", "circular")
+    words = {"padding": [[dice.number(0, min(3, n - 1)), dice.number(0, min(3, n - 1))] for n in dice.size]}
+    return {**words, "mode": mode}, {"x": dice.input(2, channels_last=True)}
+
+
+def rule_unfold(dice: Dice) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    words = rule_words(dice, "valid", "same", "causal", "full")
+    return words, {"x": dice.input(2, channels_last=True)}
+
+
 # What is drawn for each peer: the layer, its drawer, the ranks, and its share of the cases.
-KERAS = [
+Drawers = list[tuple[str, Draw, tuple[int, ...], int]]
+KERAS: Drawers = [
     ("conv", keras_conv, (1, 2, 3), 4),
     ("conv-transpose", keras_conv_transpose, (1, 2, 3), 5),
     ("depthwise", keras_depthwise, (1, 2), 3),
@@ -427,7 +520,7 @@ KERAS = [
     ("cropping", keras_cropping, (1, 2, 3), 1),
     ("resize", keras_resize, (2,), 2),
 ]
-ONNX = [
+ONNX: Drawers = [
     ("conv", onnx_conv, (1, 2, 3), 4),
     ("conv-transpose", onnx_conv_transpose, (1, 2, 3), 5),
     ("resize", onnx_resize, (1, 2), 2),
@@ -436,8 +529,22 @@ ONNX = [
     ("pad", onnx_pad, (1, 2, 3), 1),
     ("fold", onnx_fold, (1, 2, 3), 1),
 ]
-DRAWERS: dict[str, list[tuple[str, Draw, tuple[int, ...], int]]] = {
+DRAWERS: dict[str, Drawers] = {
+    "oracle": [
+        ("conv", rule_conv, (1, 2, 3), 5),
+        ("conv-transpose", rule_conv_transpose, (1, 2, 3), 5),
+        ("depthwise", rule_depthwise, (1, 2, 3), 3),
+        ("separable", rule_separable, (1, 2, 3), 3),
+        ("upsampling", rule_upsampling, (1, 2, 3), 2),
+        ("zero-padding", rule_zero_padding, (1, 2, 3), 1),
+        ("cropping", rule_cropping, (1, 2, 3), 1),
+        ("resize", rule_resize, (1, 2, 3), 2),
+        ("pad", rule_pad, (1, 2, 3), 2),
+        ("unfold", rule_unfold, (1, 2, 3), 1),
+    ],
     "keras-jax": KERAS,
+    "keras-numpy": KERAS,
+    "keras-tensorflow": KERAS,
     "keras-torch": KERAS,
     "torch": [
         ("conv", torch_conv, (1, 2, 3), 5),
@@ -460,17 +567,51 @@ DRAWERS: dict[str, list[tuple[str, Draw, tuple[int, ...], int]]] = {
 }
 
 
-def draw(peer: str, count: int, seed: int, most_values: int = MOST_VALUES) -> Iterator[Case]:
-    """Draw `count` cases for a peer, without answers, each small enough to be stored."""
+class Turn(NamedTuple):
+    """What is drawn next: a layer of a rank, by a drawer."""
+
+    layer: str
+    drawer: Draw
+    rank: int
+
+
+def draw(peer: str, count: int, seed: int) -> Iterator[Case]:
+    """Draw the cases that are stored for a peer, without answers: all of one layer type before the next."""
     rng = np.random.default_rng([seed, zlib.crc32(peer.encode())])
     turns = [(layer, drawer, ranks) for layer, drawer, ranks, share in DRAWERS[peer] for _ in range(share)]
-    drawn = 0
-    while drawn < count:
+    for drawn in range(count):
         layer, drawer, ranks = turns[drawn % len(turns)]
+        turn = Turn(layer, drawer, ranks[drawn // len(turns) % len(ranks)])
         # ONNX's reference fails wherever a ConvTranspose has groups, which few cases are enough to show.
         grouped = (peer, layer) != ("onnx-reference", "conv-transpose") or drawn % 8 == 0
-        words, arrays = drawer(Dice(rng, ranks[drawn // len(turns) % len(ranks)], grouped))
-        if sum(array.size for array in arrays.values()) > most_values // 3 or not arrays["x"].size:
-            continue
-        drawn += 1
-        yield Case(peer, layer, words, arrays)
+        yield draw_small(peer, turn, rng, grouped)
+
+
+def draw_alternately(peer: str, seed: int) -> Iterator[Case]:
+    """Draw cases without end, the layer types and ranks taking turns, so that a few show every one."""
+    rng = np.random.default_rng([seed, zlib.crc32(peer.encode())])
+    layers = [(copy, layer, drawer, ranks) for layer, drawer, ranks, share in DRAWERS[peer] for copy in range(share)]
+    layers.sort(key=lambda each: each[0])
+    for turn in itertools.count():
+        for copy, layer, drawer, ranks in layers:
+            grouped = (peer, layer) != ("onnx-reference", "conv-transpose") or copy == 0
+            yield draw_small(peer, Turn(layer, drawer, ranks[(turn + copy) % len(ranks)]), rng, grouped)
+
+
+def draw_small(peer: str, turn: Turn, source: Source, grouped: bool = True) -> Case:
+    """Draw until a case is small enough to be stored, and has an input."""
+    while True:
+        case = draw_case(peer, turn, source, grouped)
+        if is_small(case):
+            return case
+
+
+def draw_case(peer: str, turn: Turn, source: Source, grouped: bool = True) -> Case:
+    """Draw one case, of any size."""
+    words, arrays = turn.drawer(Dice(source, turn.rank, grouped))
+    return Case(peer, turn.layer, words, arrays)
+
+
+def is_small(case: Case) -> bool:
+    """Return whether a case is small enough to be stored, and has an input."""
+    return case.size <= MOST_VALUES // 3 and case.arrays["x"].size > 0

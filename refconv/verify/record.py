@@ -1,4 +1,4 @@
-"""One question put to a peer, with the peer's answer, and the files that hold them."""
+"""One question put to a peer, with the peer's answer, and the files or streams that carry them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
-
-PEERS = ("keras-jax", "keras-torch", "torch", "jax", "onnx-reference", "onnxruntime")
 
 
 @dataclass
@@ -18,8 +16,10 @@ class Case:
     """A layer, its arguments in the framework's own words, its arrays, and what the peer answered.
 
     `arrays` holds ``x`` and, where the layer has them, ``weights``, ``pointwise`` and ``bias``, and
-    the answer ``y``, all in the framework's own layout. A case without ``y`` was refused: `refusal`
-    says how. `difference` is the reason why the peer's answer is known not to be the rule's.
+    the answer ``y``, all in the framework's own layout. Where gradients were asked for it holds ``dy``, a gradient
+    to the output that the peer chose, and what became of it: ``dx``, ``dweights`` and so on. A case
+    without ``y`` was refused, one with both was refused its gradients: `refusal` says how. `difference`
+    is the reason why the peer's answer is known not to be the rule's.
     """
 
     peer: str
@@ -32,8 +32,8 @@ class Case:
 
     @property
     def framework(self) -> str:
-        """The framework whose words these are."""
-        return self.peer.split("-")[0].removesuffix("runtime")
+        """The framework whose words these are, as `refconv.conventions` calls it."""
+        return "rule" if self.peer == "oracle" else self.peer.split("-")[0].removesuffix("runtime")
 
     @property
     def rank(self) -> int:
@@ -47,7 +47,7 @@ class Case:
             return bool(self.words["dimension_numbers"][0][-1] == "C")
         if self.framework == "jax":
             return self.layer != "conv"
-        return self.framework == "keras" and self.words.get("data_format") != "channels_first"
+        return self.framework in ("keras", "rule") and self.words.get("data_format") != "channels_first"
 
     @property
     def input_size(self) -> tuple[int, ...]:
@@ -55,12 +55,17 @@ class Case:
         shape = self.arrays["x"].shape
         return shape[1:-1] if self.channels_last else shape[2:]
 
+    @property
+    def size(self) -> int:
+        """Count of the numbers that the layer is given."""
+        return sum(array.size for array in self.arrays.values())
+
     def __str__(self) -> str:
         words = ", ".join(f"{name}={value!r}" for name, value in self.words.items())
         return f"{self.peer} {self.layer}{self.arrays['x'].shape}({words})"
 
 
-def save(path: Path, cases: Iterable[Case]) -> None:
+def save(target: Path | IO[bytes], cases: Iterable[Case]) -> None:
     """Write cases as one stream of whole numbers, one of floats, and a JSON record that cuts them."""
     streams: dict[str, list[np.ndarray]] = {"integers": [], "floats": []}
     records = []
@@ -76,16 +81,16 @@ def save(path: Path, cases: Iterable[Case]) -> None:
     joined = {name: np.concatenate([np.zeros(0), *arrays]) for name, arrays in streams.items()}
     text = json.dumps(records, separators=(",", ":"))
     np.savez_compressed(
-        path,
+        target,
         integers=joined["integers"].astype(np.int16),
         floats=joined["floats"],
         record=np.frombuffer(text.encode(), dtype=np.uint8),
     )
 
 
-def load(path: Path) -> list[Case]:
+def load(source: Path | IO[bytes]) -> list[Case]:
     """Read cases back; every array is float64."""
-    with np.load(path) as stored:
+    with np.load(source) as stored:
         streams = {name: stored[name].astype(np.float64) for name in ("integers", "floats")}
         records = json.loads(stored["record"].tobytes())
     start = dict.fromkeys(streams, 0)
