@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
@@ -232,6 +233,15 @@ class Container(AnyRankLayer):
 
     def _trained(self) -> list[Layer]:
         return self._inside if self.trainable else []
+
+    @contextlib.contextmanager
+    def _built_for(self, x: np.ndarray) -> Iterator[None]:
+        if self.built:
+            # Every layer inside checks what it is given.
+            yield
+        else:
+            with super()._built_for(x):
+                yield
 
     def _checked_inputs(self, inputs: Any) -> np.ndarray:
         # Each layer inside rounds to its own type.

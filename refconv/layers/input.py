@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refconv.arguments import whole_number
+from refconv.arguments import is_sequence, whole_number
 from refconv.errors import ConvError
 from refconv.layers.any_rank import AnyRankLayer, any_shape
 
@@ -41,9 +41,11 @@ class Input(AnyRankLayer):
 
     def __init__(self, shape: Any, batch_size: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.shape = any_shape(shape, argument="shape") if len(shape) else ()
+        if not is_sequence(shape):
+            raise ConvError("shape", shape, "not a shape", "give the sizes of one sample, without the batch")
         self.batch_size = batch_size if batch_size is None else whole_number("batch_size", batch_size, 0)
-        self.batch_input_shape: tuple[int | None, ...] = (self.batch_size, *self.shape)
+        self.shape = any_shape((None, *shape), argument="shape")[1:]
+        self.batch_input_shape = (self.batch_size, *self.shape)
 
     def call(self, inputs: np.ndarray) -> np.ndarray:
         """Return the input."""
@@ -56,10 +58,9 @@ class Input(AnyRankLayer):
         return dy, {}
 
     def _output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        declared = self.batch_input_shape
-        if len(shape) != len(declared) or any(
-            n != m for n, m in zip(shape, declared, strict=True) if None not in (n, m)
-        ):
+        declared = (self.batch_size, *self.shape)
+        fits = len(shape) == len(declared)
+        if not fits or any(n != m for n, m in zip(shape, declared, strict=True) if None not in (n, m)):
             raise ConvError("input_shape", shape, f"{self.name!r} declares {declared}", "give inputs of that shape")
         return shape
 

@@ -72,20 +72,17 @@ class Normalization(AnyRankLayer):
         return values.astype(np.float64).reshape(shape)
 
     def _moved(self, normal: np.ndarray) -> np.ndarray:
-        if self.gamma is not None:
-            normal = normal * self._spread(self.gamma, normal.ndim)
+        normal = normal * self._scales(normal.ndim)
         if self.beta is not None:
             normal = normal + self._spread(self.beta, normal.ndim)
         return normal.astype(self.dtype)
 
-    def _moved_back(self, normal: np.ndarray, dy: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Return the gradients to the normalized values and to the weights."""
-        wide = dy.astype(np.float64)
-        others = tuple(i for i in range(dy.ndim) if i != self.axis % dy.ndim)
-        gradients = {"gamma": (wide * normal).sum(others), "beta": wide.sum(others)}
-        if self.gamma is not None:
-            wide = wide * self._spread(self.gamma, dy.ndim)
-        return wide, gradients
+    def _weight_gradients(self, normal: np.ndarray, dy: np.ndarray) -> dict[str, np.ndarray]:
+        others = _all_but(self.axis, dy.ndim)
+        return {"gamma": (dy * normal).sum(others), "beta": dy.sum(others)}
+
+    def _scales(self, axes: int) -> np.ndarray | float:
+        return 1.0 if self.gamma is None else self._spread(self.gamma, axes)
 
 
 class BatchNormalization(Normalization):
@@ -207,7 +204,7 @@ class BatchNormalization(Normalization):
         by_batch = self.trainable and x.size > 0
         mean, variance = self.moving_mean, self.moving_variance
         if by_batch:
-            others = tuple(i for i in range(x.ndim) if i != self.axis % x.ndim)
+            others = _all_but(self.axis, x.ndim)
             mean, variance = x.mean(others, np.float64), x.var(others, np.float64)
             for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 moving[...] = self.momentum * moving + (1 - self.momentum) * new
@@ -216,11 +213,14 @@ class BatchNormalization(Normalization):
 
     def _backward(self, state: Any, dy: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         normal, deviation, by_batch = state
-        slope, gradients = self._moved_back(normal, dy)
+        wide = dy.astype(np.float64)
+        gradients = self._weight_gradients(normal, wide)
         if by_batch:
-            others = tuple(i for i in range(dy.ndim) if i != self.axis % dy.ndim)
-            slope = _through_statistics(slope, normal, others)
-        return (slope / deviation).astype(self.dtype), gradients
+            # What shifts or stretches all of a channel changes nothing: its mean and variance follow.
+            count = dy.size // dy.shape[self.axis]
+            shift, stretch = (self._spread(gradients[name] / count, dy.ndim) for name in ("beta", "gamma"))
+            wide = wide - shift - normal * stretch
+        return (wide * (self._scales(dy.ndim) / deviation)).astype(self.dtype), gradients
 
     def _normal(self, x: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         deviation = np.sqrt(self._spread(variance, x.ndim) + self.epsilon)
@@ -311,11 +311,14 @@ class LayerNormalization(Normalization):
 
     def _backward(self, state: Any, dy: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         normal, deviation = state
-        slope, gradients = self._moved_back(normal, dy)
-        return (_through_statistics(slope, normal, (self.axis,)) / deviation).astype(self.dtype), gradients
+        wide = dy.astype(np.float64)
+        gradients = self._weight_gradients(normal, wide)
+        slope = wide * self._scales(dy.ndim)
+        # What shifts or stretches all channels of a position changes nothing: their mean and variance follow.
+        shift = slope.mean(self.axis, keepdims=True)
+        stretch = (slope * normal).mean(self.axis, keepdims=True)
+        return ((slope - shift - normal * stretch) / deviation).astype(self.dtype), gradients
 
 
-def _through_statistics(slope: np.ndarray, normal: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    """Take from a gradient what changes nothing: a shift and a stretch of all values along `axes`."""
-    values: np.ndarray = slope - slope.mean(axes, keepdims=True) - normal * (slope * normal).mean(axes, keepdims=True)
-    return values
+def _all_but(axis: int, axes: int) -> tuple[int, ...]:
+    return tuple(i for i in range(axes) if i != axis % axes)
