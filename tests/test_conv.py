@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import oracle
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from refconv.errors import ConvError
 from refconv.functional import conv, conv_with
 from refconv.geometry import AxisGeometry, ConvGeometry
+from refconv.verify import oracle
 
 TOLERANCE = {"rtol": 1e-12, "atol": 1e-12}
 

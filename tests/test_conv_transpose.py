@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from refconv.errors import ConvError
 from refconv.functional import conv, conv_transpose, conv_transpose_with, conv_with
 from refconv.geometry import AxisGeometry, ConvGeometry
+from refconv.verify import oracle
 
 TOLERANCE = {"rtol": 1e-12, "atol": 1e-12}
 

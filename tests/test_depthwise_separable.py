@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import oracle
 import pytest
 
 from refconv.errors import ConvError
 from refconv.functional import conv, depthwise_conv, separable_conv
+from refconv.verify import oracle
 
 TOLERANCE = {"rtol": 1e-12, "atol": 1e-12}
 

@@ -7,7 +7,6 @@ import json
 import random
 
 import numpy as np
-import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ import refconv
 from refconv import ConvError, layers, optimizers
 from refconv.dialects import matlab
 from refconv.layers.saving import deserialize, serialize
+from refconv.verify import oracle
 
 RNG = np.random.default_rng(20190301)
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
 import signatures
 
 from refconv import ConvError
 from refconv.dialects import tf_keras
 from refconv.models import Sequential
+from refconv.verify import oracle
 
 RNG = np.random.default_rng(24)
 START = RNG.bit_generator.state

@@ -6,7 +6,6 @@ import itertools
 
 import numba
 import numpy as np
-import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from refconv import functional as fn
 from refconv.errors import ConvError
 from refconv.geometry import AxisGeometry, ConvGeometry
 from refconv.loops.cpu import gradients as loops
+from refconv.verify import oracle
 
 TOLERANCE = {"rtol": 1e-12, "atol": 1e-12}
 

@@ -60,6 +60,7 @@ from refconv.tiled.simd import (
     load_some,
     put,
     registers,
+    store,
     store_some,
     vector_registers,
     zeros,
@@ -108,24 +109,28 @@ def _read_data(data: Array, vectors: int, spread: Tile, x: Array, offset: int, r
 @_inlined
 def _write(
     sums: Array, first: int, vectors: int, gathered: Tile, bias: Array, b0: int, out: Array, offset: int, rest: int,
+    whole: bool,
 ) -> None:  # fmt: skip
     """Add the bias to the sums of an output, and store them."""
-    lane_count = lanes_of(out)
-    if len(gathered) == 1:
-        for v in range(vectors):
-            left = rest - v * lane_count
-            total = add(get(sums, first + v), load_some(bias, b0 + v * lane_count, left))
-            store_some(out, offset + v * lane_count, left, total)
-    else:
+    if len(gathered) > 1:
         left = rest // len(gathered)
         store_some(out, offset, left, add(narrow(sums, first, gathered), load_some(bias, b0, left)))
+    elif whole:
+        for v in range(vectors):
+            step = v * lanes_of(out)
+            store(out, offset + step, add(get(sums, first + v), load(bias, b0 + step)))
+    else:
+        for v in range(vectors):
+            step = v * lanes_of(out)
+            total = add(get(sums, first + v), load_some(bias, b0 + step, rest - step))
+            store_some(out, offset + step, rest - step, total)
 
 
 @_inlined
 def _tiles(
     tile_rows: Tile, tile_vectors: Tile, spread: Tile, gathered: Tile, whole: Tile, piece: int, first: int, last: int,
     run: int, run_end: int, pieces: Array, runs: Array, taps: Array, filters: int, x: Array, x0: int, weights: Array,
-    bias: Array, out: Array, out0: int,
+    bias: Array, out: Array, out0: int, out_ahead: int,
 ) -> None:  # fmt: skip
     """Fill the outputs from `first` to `last` of a piece."""
     rows, vectors, multiple = len(tile_rows), len(tile_vectors), len(whole) > 0
@@ -153,7 +158,9 @@ def _tiles(
                             put(sums, p * vectors + v, fma(get(data, v), get(factors, v), get(sums, p * vectors + v)))
             own = c // len(gathered)
             for p in range(rows):
-                _write(sums, p * vectors, vectors, gathered, bias, own, out, out0 + (o + p) * out_step + own, rest)
+                for v in range(vectors if len(gathered) == 1 else 1):
+                    prefetch_to_write(out, out0 + (o + p) * out_step + own + v * lanes_of(out) + out_ahead)
+                _write(sums, p * vectors, vectors, gathered, bias, own, out, out0 + (o + p) * out_step + own, rest, multiple)
 
 
 @_inlined
@@ -188,7 +195,7 @@ def _windows(
                 else:
                     slide_some(sums, window, stride, x, data, distance, weights, kernel, w_step, rest)
             for p in range(rows):
-                _write(sums, p, 1, (0,), bias, c, out, out0 + (o + p) * out_step + c, rest)
+                _write(sums, p, 1, (0,), bias, c, out, out0 + (o + p) * out_step + c, rest, len(whole) > 0)
 
 
 @_inlined
@@ -220,12 +227,12 @@ def _line(
         elif size == len(tile_rows):
             _tiles(
                 tile_rows, tile_vectors, spread, gathered, whole, piece, first, last, run, run_end, pieces,
-                runs, taps, filters, x, x0, weights, bias, out, out0,
+                runs, taps, filters, x, x0, weights, bias, out, out0, out_ahead,
             )  # fmt: skip
         else:
             _tiles(
                 (0,), tile_vectors, spread, gathered, whole, piece, first, last, run, run_end, pieces, runs,
-                taps, filters, x, x0, weights, bias, out, out0,
+                taps, filters, x, x0, weights, bias, out, out0, out_ahead,
             )  # fmt: skip
 
 
