@@ -42,5 +42,5 @@ def test_python_runs_and_its_comments_hold(tmp_path: Path, monkeypatch: pytest.M
             value = eval(name if equals else statement, names)
             assert getattr(value, "shape", value) == eval(promised[1]), line
             checked += 1
-    assert checked == 6
+    assert checked == 8
     assert (tmp_path / "conv.gif").stat().st_size > 0
