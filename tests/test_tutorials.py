@@ -26,7 +26,7 @@ def test_lesson_runs(lesson: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     run(lesson, tmp_path, monkeypatch)
 
 
-@pytest.mark.slow
+@pytest.mark.lessons
 @pytest.mark.parametrize("lesson", TRAINING, ids=lambda path: path.stem)
 def test_networks_reach_what_the_lessons_say(lesson: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REFCONV_LESSONS", raising=False)

@@ -159,8 +159,9 @@ def _tiles(
             own = c // len(gathered)
             for p in range(rows):
                 for v in range(vectors if len(gathered) == 1 else 1):
-                    prefetch_to_write(out, out0 + (o + p) * out_step + own + v * lanes_of(out) + out_ahead)
-                _write(sums, p * vectors, vectors, gathered, bias, own, out, out0 + (o + p) * out_step + own, rest, multiple)
+                    prefetch_to_write(out, out0 + out_ahead + (o + p) * out_step + own + v * lanes_of(out))
+                place = out0 + (o + p) * out_step + own
+                _write(sums, p * vectors, vectors, gathered, bias, own, out, place, rest, multiple)
 
 
 @_inlined

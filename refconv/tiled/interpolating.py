@@ -29,6 +29,7 @@ from refconv.tiled.simd import (
     broadcast,
     fma,
     get,
+    lanes,
     lanes_of,
     load,
     load_some,
@@ -106,7 +107,7 @@ def _sum_block(
     weights: Array, number: int, rest: int, whole: bool,
 ) -> None:  # fmt: skip
     """Sum what one output reads, in one block of neighbouring elements."""
-    lanes = lanes_of(out)
+    lane_count = lanes_of(out)
     for v in range(vectors):
         put(block, v, zeros(out))
     for tap in range(at(begins, number), at(begins, number + 1)):
@@ -114,40 +115,40 @@ def _sum_block(
         place = x0 + at(data, tap) * step
         for v in range(vectors):
             if whole:
-                put(block, v, fma(load(x, place + v * lanes), weight, get(block, v)))
+                put(block, v, fma(load(x, place + v * lane_count), weight, get(block, v)))
             else:
-                put(block, v, fma(load_some(x, place + v * lanes, rest - v * lanes), weight, get(block, v)))
+                put(block, v, fma(load_some(x, place + v * lane_count, rest - v * lane_count), weight, get(block, v)))
     for v in range(vectors):
         if whole:
-            store(out, out0 + v * lanes, get(block, v))
+            store(out, out0 + v * lane_count, get(block, v))
         else:
-            store_some(out, out0 + v * lanes, rest - v * lanes, get(block, v))
+            store_some(out, out0 + v * lane_count, rest - v * lane_count, get(block, v))
 
 
 @_inlined
 def _sum_vectors(
-    out: Array, out0: int, x: Array, x0: int, step: int, begins: Array, data: Array, weights: Array, number: int,
-    count: int,
+    tile: Any, out: Array, out0: int, x: Array, x0: int, step: int, begins: Array, data: Array, weights: Array,
+    number: int, count: int,
 ) -> None:  # fmt: skip
     """Sum what one output reads, for `count` neighbouring elements."""
-    lanes = lanes_of(out)
-    wide, narrow = registers(out, (0,), (0, 0)), registers(out, (0,), (0,))
-    whole = count - count % (2 * lanes)
-    for c in range(0, whole, 2 * lanes):
-        _sum_block(wide, 2, out, out0 + c, x, x0 + c, step, begins, data, weights, number, 0, True)
-    for c in range(whole, count, lanes):
+    lane_count = lanes_of(out)
+    wide, narrow = registers(out, (0,), tile), registers(out, (0,), (0,))
+    whole = count - count % (len(tile) * lane_count)
+    for c in range(0, whole, len(tile) * lane_count):
+        _sum_block(wide, len(tile), out, out0 + c, x, x0 + c, step, begins, data, weights, number, 0, True)
+    for c in range(whole, count, lane_count):
         _sum_block(narrow, 1, out, out0 + c, x, x0 + c, step, begins, data, weights, number, count - c, False)
 
 
 @_inlined
 def _sum_cells(
-    out: Array, out0: int, x: Array, x0: int, channels: int, begins: Array, data: Array, weights: Array, first: int,
-    last: int,
+    tile: Any, out: Array, out0: int, x: Array, x0: int, channels: int, begins: Array, data: Array, weights: Array,
+    first: int, last: int,
 ) -> None:  # fmt: skip
     """Sum cells of a row for the outputs from `first` to `last`."""
     if channels >= _FEW:
         for o in range(first, last):
-            _sum_vectors(out, out0 + o * channels, x, x0, channels, begins, data, weights, o, channels)
+            _sum_vectors(tile, out, out0 + o * channels, x, x0, channels, begins, data, weights, o, channels)
     else:
         for o in range(first, last):
             begin, end = at(begins, o), at(begins, o + 1)
@@ -166,38 +167,40 @@ def _sum_cells(
 
 @_inlined
 def _sum_lines(
-    part: int, sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins: Array, data: Array,
-    weights: Array, x: Array, sums: Array, out: Array,
+    tile: Any, part: int, sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins: Array,
+    data: Array, weights: Array, x: Array, sums: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill the outputs of one part."""
     parts, lines, rows, x_image, x_row, out_row, channels = sizes
     own, length = part * x_row, begins.size - 1
     for line in range(lines * part // parts, lines * (part + 1) // parts):
         image, row = line // rows, line % rows
-        _sum_vectors(sums, own, x, image * x_image, x_row, row_begins, row_data, row_weights, row, x_row)
-        _sum_cells(out, line * out_row, sums, own, channels, begins, data, weights, 0, length)
+        _sum_vectors((0, 0, 0, 0), sums, own, x, image * x_image, x_row, row_begins, row_data, row_weights, row, x_row)
+        _sum_cells(tile, out, line * out_row, sums, own, channels, begins, data, weights, 0, length)
 
 
 @Compiled
 def sum_rows(
-    sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins: Array, data: Array, weights: Array,
-    x: Array, sums: Array, out: Array,
+    tile: Any, sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins: Array, data: Array,
+    weights: Array, x: Array, sums: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill all outputs, by way of one row of `sums` for each part."""
     for part in prange(sizes[0]):
         _sum_lines(
-            np.int64(part), sizes, row_begins, row_data, row_weights, begins, data, weights, x, sums, out
+            tile, np.int64(part), sizes, row_begins, row_data, row_weights, begins, data, weights, x, sums, out
         )  # fmt: skip
 
 
 @Compiled
-def sum_cells(lines: int, sizes: Sizes, begins: Array, data: Array, weights: Array, x: Array, out: Array) -> None:
+def sum_cells(
+    tile: Any, lines: int, sizes: Sizes, begins: Array, data: Array, weights: Array, x: Array, out: Array
+) -> None:
     """Fill all outputs, where only the last axis changes."""
     for line in prange(lines):
         cuts, x_row, out_row, channels = sizes
         row, cut, length = np.int64(line) // cuts, np.int64(line) % cuts, begins.size - 1
         _sum_cells(
-            out, row * out_row, x, row * x_row, channels, begins, data, weights,
+            tile, out, row * out_row, x, row * x_row, channels, begins, data, weights,
             length * cut // cuts, length * (cut + 1) // cuts,
         )  # fmt: skip
 
@@ -239,18 +242,19 @@ def interpolate(x: Array, taps: Sequence[Taps], out: Array | None = None) -> Arr
         return out
     last = taps[-1]
     tables = last.begins, last.data, last.weights.astype(x.dtype)
+    tile = (0,) * max(v for v in (1, 2, 4) if v == 1 or v * lanes(x.dtype) <= channels)
     x_row, out_row = x.shape[-2] * channels, shape[-2] * channels
     rows = math.prod(shape[1:-2])
     if all(axis.unchanged for axis in taps[:-1]):
         cuts = max(1, min(2 * _PARTS // (batch * rows), out_row // 4096))
         lines = batch * rows * cuts
         work = out.size * last.data.size // shape[-2]
-        run(sum_cells, work, lines, (cuts, x_row, out_row, channels), *tables, flat(x), out.reshape(-1))
+        run(sum_cells, work, tile, lines, (cuts, x_row, out_row, channels), *tables, flat(x), out.reshape(-1))
         return out
     row_tables = _row_taps(tuple(taps[:-1]), x.shape[1:-2], x.dtype)
     parts = min(_PARTS, batch * rows)
     sums = empty((parts, x_row), x.dtype)
     sizes = (parts, batch * rows, rows, x.size // batch, x_row, out_row, channels)
     work = batch * (row_tables[1].size * x_row + rows * last.data.size * channels)
-    run(sum_rows, work, sizes, *row_tables, *tables, flat(x), sums.reshape(-1), out.reshape(-1))
+    run(sum_rows, work, tile, sizes, *row_tables, *tables, flat(x), sums.reshape(-1), out.reshape(-1))
     return out
