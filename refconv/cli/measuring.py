@@ -100,8 +100,12 @@ def _bench_rows(wanted: str | None, threads: int, seconds: float, peers: str, pa
     names = [choice("--peers", name.strip(), PEERS) for name in peers.split(",") if name.strip()]
     target = _figure_path(path, as_json)
     chosen = cases.matching(wanted, cases.jobs())
+    neighbours = measure.Neighbours()
     with installed(names, threads) as (found, notes), _progress(len(chosen)) as done:
         rows, limits = measure.measure(chosen, found, threads, seconds, done)
+    others = neighbours.share()
+    if others is not None and others > measure.BUSY:
+        notes.append(f"Other processes took {others:.0%} of the processors: measure again when they are done.")
     device = measure.device()
     for note in notes:
         click.echo(note, err=True)
