@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ import numpy as np
 from refconv.arguments import choice, pairs_per_axis, per_axis
 from refconv.conventions import read
 from refconv.errors import ConvError
-from refconv.functional.arrays import Array, describe, finished, result_dtype, working_arrays
-from refconv.functional.backend import pick_backend
+from refconv.functional.arrays import Array, describe, result_dtype, working_arrays
+from refconv.functional.backend import check_out, delivered, direct_out, pick_backend
 from refconv.functional.moving import moved
 from refconv.functional.padding import PAD_MODES, check_amount, crop, sources_of, zero_pad
 from refconv.functional.patches import fold, unfold
@@ -38,6 +39,7 @@ def upsample_grad_input(
     interpolation: str = "nearest",
     data_format: str = "channels_last",
     backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Return the gradient to the input of upsampling.
 
@@ -51,6 +53,8 @@ def upsample_grad_input(
         As they were given to `upsample`.
     backend : str, optional
         As in `refconv.functional.upsample`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.upsample`.
 
     Returns
     -------
@@ -73,7 +77,7 @@ def upsample_grad_input(
     factors = per_axis("size", size, len(shape) - 2)
     output_size = tuple(n * factor for n, factor in zip(shape[1:-1], factors, strict=True))
     method = axis_method(interpolation, len(shape) - 2)
-    return _resizing_adjoint(dy, shape, output_size, method, "half_pixel", data_format, backend)
+    return _resizing_adjoint(dy, shape, output_size, method, "half_pixel", data_format, backend, out)
 
 
 def resize_grad_input(
@@ -85,6 +89,7 @@ def resize_grad_input(
     coordinates: str = "half_pixel",
     data_format: str = "channels_last",
     backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Return the gradient to the input of resizing.
 
@@ -98,6 +103,8 @@ def resize_grad_input(
         As they were given to `resize`.
     backend : str, optional
         As in `refconv.functional.upsample`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.upsample`.
 
     Returns
     -------
@@ -118,7 +125,7 @@ def resize_grad_input(
     output_size = per_axis("size", size, len(shape) - 2)
     method = axis_method(interpolation, len(shape) - 2)
     coordinates = choice("coordinates", coordinates, COORDINATES)
-    return _resizing_adjoint(dy, shape, output_size, method, coordinates, data_format, backend)
+    return _resizing_adjoint(dy, shape, output_size, method, coordinates, data_format, backend, out)
 
 
 def zero_pad_grad_input(
@@ -128,6 +135,7 @@ def zero_pad_grad_input(
     padding: Any = 1,
     data_format: str = "channels_last",
     backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Return the gradient to the input of zero padding: `dy` cropped.
 
@@ -141,6 +149,8 @@ def zero_pad_grad_input(
         As they were given to `zero_pad`.
     backend : str, optional
         As in `refconv.functional.upsample`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.upsample`.
 
     Returns
     -------
@@ -163,10 +173,11 @@ def zero_pad_grad_input(
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, shape[-1]), data_format)
     cells = tuple((axis.pad_before, axis.pad_after) for axis in geometry.axes)
     if min(map(min, cells)) < 0:
-        result = zero_pad(gradient, padding=tuple((-before, -after) for before, after in cells), backend=backend)
+        opposite = tuple((-before, -after) for before, after in cells)
+        move = partial(zero_pad, gradient, padding=opposite)
     else:
-        result = crop(gradient, cropping=cells, backend=backend)
-    return finished(result, result.dtype, data_format)
+        move = partial(crop, gradient, cropping=cells)
+    return _moved_back(move, gradient, shape, data_format, backend, out)
 
 
 def crop_grad_input(
@@ -176,6 +187,7 @@ def crop_grad_input(
     cropping: Any = 1,
     data_format: str = "channels_last",
     backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Return the gradient to the input of cropping: `dy` zero padded.
 
@@ -189,6 +201,8 @@ def crop_grad_input(
         As they were given to `crop`.
     backend : str, optional
         As in `refconv.functional.upsample`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.upsample`.
 
     Returns
     -------
@@ -210,8 +224,7 @@ def crop_grad_input(
         geometry = read("cropping", shape[1:-1], cropping=cropping).geometry
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, shape[-1]), data_format)
     cells = tuple((-axis.pad_before, -axis.pad_after) for axis in geometry.axes)
-    result = zero_pad(gradient, padding=cells, backend=backend)
-    return finished(result, result.dtype, data_format)
+    return _moved_back(partial(zero_pad, gradient, padding=cells), gradient, shape, data_format, backend, out)
 
 
 def pad_grad_input(
@@ -222,6 +235,7 @@ def pad_grad_input(
     mode: str = "constant",
     data_format: str = "channels_last",
     backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Return the gradient to the input of padding in any mode.
 
@@ -235,6 +249,8 @@ def pad_grad_input(
         As they were given to `pad`; the value of ``"constant"`` plays no part.
     backend : str, optional
         As in `refconv.functional.upsample`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.upsample`.
 
     Returns
     -------
@@ -268,7 +284,7 @@ def pad_grad_input(
 
         return [source_taps(sources_of(n, *pair, mode).tobytes(), n) for n, pair in axes]
 
-    return _interpolation_adjoint(gradient, shape, rows, tiled, result_dtype(gradient), data_format, backend)
+    return _interpolation_adjoint(gradient, shape, rows, tiled, result_dtype(gradient), data_format, backend, out)
 
 
 def unfold_grad_input(
@@ -281,6 +297,7 @@ def unfold_grad_input(
     dilation_rate: Any = 1,
     data_format: str = "channels_last",
     backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Return the gradient to the input of unfolding: `dy` folded.
 
@@ -294,6 +311,8 @@ def unfold_grad_input(
         As they were given to `unfold`.
     backend : str, optional
         As in `refconv.functional.upsample`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.upsample`.
 
     Returns
     -------
@@ -316,8 +335,8 @@ def unfold_grad_input(
         geometry = read("conv", shape[1:-1], **words).geometry
     column = math.prod(geometry.kernel_size) * shape[-1]
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, column), data_format)
-    result = fold(gradient, output_size=shape[1:-1], **words, backend=backend)
-    return finished(result, result.dtype, data_format)
+    move = partial(fold, gradient, output_size=shape[1:-1], **words)
+    return _moved_back(move, gradient, shape, data_format, backend, out)
 
 
 def fold_grad_input(
@@ -331,6 +350,7 @@ def fold_grad_input(
     dilation_rate: Any = 1,
     data_format: str = "channels_last",
     backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Return the gradient to the columns of folding: `dy` unfolded.
 
@@ -344,6 +364,8 @@ def fold_grad_input(
         As they were given to `fold`.
     backend : str, optional
         As in `refconv.functional.upsample`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.upsample`.
 
     Returns
     -------
@@ -375,8 +397,16 @@ def fold_grad_input(
             "give the shape of the columns",
         )
     gradient = read_gradient(dy, (shape[0], *sizes, shape[-1] // elements), data_format)
-    result = unfold(gradient, **words, backend=backend)
-    return finished(result, result.dtype, data_format)
+    return _moved_back(partial(unfold, gradient, **words), gradient, shape, data_format, backend, out)
+
+
+def _moved_back(
+    move: Callable[..., Array], dy: Array, shape: tuple[int, ...], data_format: str, backend: Any, out: Any
+) -> Array:
+    """Call the adjoint function, which works on channels last, and give its result the caller's layout."""
+    dtype = result_dtype(dy)
+    check_out(out, shape, dtype, data_format, dy)
+    return delivered(move(backend=backend, out=direct_out(out, data_format)), dtype, data_format, out)
 
 
 def _resizing_adjoint(
@@ -387,6 +417,7 @@ def _resizing_adjoint(
     coordinates: str,
     data_format: str,
     backend: Any,
+    out: Any,
 ) -> Array:
     gradient = read_gradient(dy, (shape[0], *output_size, shape[-1]), data_format)
     sizes = list(zip(shape[1:-1], output_size, strict=True))
@@ -400,7 +431,7 @@ def _resizing_adjoint(
 
         return [resizing_taps(n, m, method, coordinates, adjoint=True) for n, m in sizes]
 
-    return _interpolation_adjoint(gradient, shape, rows, tiled, dtype, data_format, backend)
+    return _interpolation_adjoint(gradient, shape, rows, tiled, dtype, data_format, backend, out)
 
 
 def _interpolation_adjoint(
@@ -411,15 +442,19 @@ def _interpolation_adjoint(
     result: np.dtype[Any],
     data_format: str,
     backend: Any,
+    out: Any,
 ) -> Array:
     """Sum, for every datum, the outputs that read it: interpolation by the transposed rows."""
     because = ("dy", describe(dy))
+    check_out(out, shape, result, data_format, dy)
     backend = pick_backend(backend, dy.size, result, dy)
     if backend == "tiled":
         from refconv.tiled.interpolating import interpolate as interpolate_tiled
 
-        return moved(lambda x, out: interpolate_tiled(x, tiled(), out), dy, shape, result, data_format, None, because)
-    out, gradient = working_arrays(shape, result, dy, because=because)
+        return moved(
+            lambda x, target: interpolate_tiled(x, tiled(), target), dy, shape, result, data_format, out, because
+        )
+    computed, gradient = working_arrays(shape, result, dy, because=because)
     transposed = [adjoint_taps(axis, n) for axis, n in zip(rows(), shape[1:-1], strict=True)]
-    interpolate(out, gradient, transposed, backend)
-    return finished(out, result, data_format)
+    interpolate(computed, gradient, transposed, backend)
+    return delivered(computed, result, data_format, out)

@@ -31,7 +31,7 @@ from refconv.functional.arrays import (
     result_dtype,
     working_arrays,
 )
-from refconv.functional.backend import pick_backend, run_textbook, tiled_arrays
+from refconv.functional.backend import check_out, delivered, direct_out, pick_backend, run_textbook, tiled_arrays
 from refconv.functional.convolution import check_index_range, conv_transpose_with, conv_with, depthwise_conv
 from refconv.functional.shapes import read_gradient, read_kernel, read_shape, renamed
 from refconv.geometry import AxisGeometry, ConvGeometry
@@ -55,6 +55,8 @@ def conv_grad_input(
     dilation_rate: Any = 1,
     groups: int = 1,
     data_format: str = "channels_last",
+    backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Return the gradient to the input of a convolution: its transposed convolution of `dy`.
 
@@ -68,6 +70,10 @@ def conv_grad_input(
         Shape of the input, batch and channels included.
     strides, padding, dilation_rate, groups, data_format
         As they were given to `conv`.
+    backend : str, optional
+        As in `refconv.functional.conv`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.conv`.
 
     Returns
     -------
@@ -104,11 +110,16 @@ def conv_grad_input(
     geometry.check_channels(shape[-1], kernel.shape[-1])
     _check_size("weights", kernel, -2, shape[-1] // geometry.groups, f"the input has {shape[-1]} channels")
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, kernel.shape[-1]), data_format)
-    result = conv_grad_input_with(geometry, gradient, kernel)
-    return finished(result, result.dtype, data_format)
+    dtype = result_dtype(gradient, kernel)
+    check_out(out, shape, dtype, data_format, gradient, kernel)
+    target = direct_out(out, data_format)
+    result = conv_grad_input_with(geometry, gradient, kernel, backend=backend, out=target)
+    return delivered(result, dtype, data_format, out)
 
 
-def conv_grad_input_with(geometry: ConvGeometry, dy: Any, weights: Any) -> Array:
+def conv_grad_input_with(
+    geometry: ConvGeometry, dy: Any, weights: Any, *, backend: str | None = None, out: Array | None = None
+) -> Array:
     """Return the gradient to the input of a convolution by a ready geometry.
 
     Parameters
@@ -119,6 +130,10 @@ def conv_grad_input_with(geometry: ConvGeometry, dy: Any, weights: Any) -> Array
         The gradient to the output.
     weights : array_like, shape (k..., channels / groups, filters)
         As they were given to `conv_with`.
+    backend : str, optional
+        As in `refconv.functional.conv`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.conv`.
 
     Returns
     -------
@@ -139,7 +154,7 @@ def conv_grad_input_with(geometry: ConvGeometry, dy: Any, weights: Any) -> Array
     gradient = read_gradient(dy, (None, *geometry.output_size, kernel.shape[-1]))
     geometry.check_channels(kernel.shape[-2] * geometry.groups, kernel.shape[-1])
     with renamed(x="dy"):
-        return conv_transpose_with(geometry.adjoint(), gradient, kernel)
+        return conv_transpose_with(geometry.adjoint(), gradient, kernel, backend=backend, out=out)
 
 
 def conv_grad_weights(
@@ -152,6 +167,8 @@ def conv_grad_weights(
     dilation_rate: Any = 1,
     groups: int = 1,
     data_format: str = "channels_last",
+    backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Return the gradient to the weights of a convolution.
 
@@ -165,6 +182,10 @@ def conv_grad_weights(
         Size of the kernel on all spatial axes, or on each.
     strides, padding, dilation_rate, groups, data_format
         As they were given to `conv`.
+    backend : str, optional
+        As in `refconv.functional.conv`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.conv`.
 
     Returns
     -------
@@ -197,10 +218,12 @@ def conv_grad_weights(
             groups=groups,
         )
     gradient = read_gradient(dy, (signal.shape[0], *reading.geometry.output_size, None), data_format)
-    return conv_grad_weights_with(reading.geometry, signal, gradient)
+    return conv_grad_weights_with(reading.geometry, signal, gradient, backend=backend, out=out)
 
 
-def conv_grad_weights_with(geometry: ConvGeometry, x: Any, dy: Any) -> Array:
+def conv_grad_weights_with(
+    geometry: ConvGeometry, x: Any, dy: Any, *, backend: str | None = None, out: Array | None = None
+) -> Array:
     """Return the gradient to the weights of a convolution by a ready geometry.
 
     Parameters
@@ -211,6 +234,10 @@ def conv_grad_weights_with(geometry: ConvGeometry, x: Any, dy: Any) -> Array:
         The input.
     dy : array_like, shape (batch, out..., filters)
         The gradient to the output.
+    backend : str, optional
+        As in `refconv.functional.conv`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.conv`.
 
     Returns
     -------
@@ -232,7 +259,7 @@ def conv_grad_weights_with(geometry: ConvGeometry, x: Any, dy: Any) -> Array:
     channels, filters = signal.shape[-1], gradient.shape[-1]
     geometry.check_channels(channels, filters)
     shape = (*geometry.kernel_size, channels // geometry.groups, filters)
-    return _grad_weights(geometry, shape, signal, gradient, result_dtype(signal, gradient))
+    return _grad_weights(geometry, shape, signal, gradient, result_dtype(signal, gradient), backend, out)
 
 
 def conv_transpose_grad_input(
@@ -246,6 +273,8 @@ def conv_transpose_grad_input(
     dilation_rate: Any = 1,
     groups: int = 1,
     data_format: str = "channels_last",
+    backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Return the gradient to the input of a transposed convolution: the convolution of `dy` that it transposes.
 
@@ -259,6 +288,10 @@ def conv_transpose_grad_input(
         Shape of the input, batch and channels included.
     strides, padding, output_padding, dilation_rate, groups, data_format
         As they were given to `conv_transpose`.
+    backend : str, optional
+        As in `refconv.functional.conv`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.conv`.
 
     Returns
     -------
@@ -297,11 +330,16 @@ def conv_transpose_grad_input(
     geometry.check_channels(shape[-1], filters)
     _check_size("weights", kernel, -1, shape[-1], f"the input has {shape[-1]} channels")
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, filters), data_format)
-    result = conv_transpose_grad_input_with(geometry, gradient, kernel)
-    return finished(result, result.dtype, data_format)
+    dtype = result_dtype(gradient, kernel)
+    check_out(out, shape, dtype, data_format, gradient, kernel)
+    target = direct_out(out, data_format)
+    result = conv_transpose_grad_input_with(geometry, gradient, kernel, backend=backend, out=target)
+    return delivered(result, dtype, data_format, out)
 
 
-def conv_transpose_grad_input_with(geometry: ConvGeometry, dy: Any, weights: Any) -> Array:
+def conv_transpose_grad_input_with(
+    geometry: ConvGeometry, dy: Any, weights: Any, *, backend: str | None = None, out: Array | None = None
+) -> Array:
     """Return the gradient to the input of a transposed convolution by a ready geometry.
 
     Parameters
@@ -312,6 +350,10 @@ def conv_transpose_grad_input_with(geometry: ConvGeometry, dy: Any, weights: Any
         The gradient to the output.
     weights : array_like, shape (k..., filters / groups, channels)
         As they were given to `conv_transpose_with`.
+    backend : str, optional
+        As in `refconv.functional.conv`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.conv`.
 
     Returns
     -------
@@ -334,7 +376,7 @@ def conv_transpose_grad_input_with(geometry: ConvGeometry, dy: Any, weights: Any
     gradient = read_gradient(dy, (None, *geometry.output_size, filters))
     geometry.check_channels(kernel.shape[-1], filters)
     with renamed(x="dy"):
-        return conv_with(geometry.adjoint(), gradient, kernel)
+        return conv_with(geometry.adjoint(), gradient, kernel, backend=backend, out=out)
 
 
 def conv_transpose_grad_weights(
@@ -348,6 +390,8 @@ def conv_transpose_grad_weights(
     dilation_rate: Any = 1,
     groups: int = 1,
     data_format: str = "channels_last",
+    backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Return the gradient to the weights of a transposed convolution.
 
@@ -361,6 +405,10 @@ def conv_transpose_grad_weights(
         Size of the kernel on all spatial axes, or on each.
     strides, padding, output_padding, dilation_rate, groups, data_format
         As they were given to `conv_transpose`.
+    backend : str, optional
+        As in `refconv.functional.conv`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.conv`.
 
     Returns
     -------
@@ -394,10 +442,12 @@ def conv_transpose_grad_weights(
             groups=groups,
         )
     gradient = read_gradient(dy, (signal.shape[0], *reading.geometry.output_size, None), data_format)
-    return conv_transpose_grad_weights_with(reading.geometry, signal, gradient)
+    return conv_transpose_grad_weights_with(reading.geometry, signal, gradient, backend=backend, out=out)
 
 
-def conv_transpose_grad_weights_with(geometry: ConvGeometry, x: Any, dy: Any) -> Array:
+def conv_transpose_grad_weights_with(
+    geometry: ConvGeometry, x: Any, dy: Any, *, backend: str | None = None, out: Array | None = None
+) -> Array:
     """Return the gradient to the weights of a transposed convolution by a ready geometry.
 
     Parameters
@@ -408,6 +458,10 @@ def conv_transpose_grad_weights_with(geometry: ConvGeometry, x: Any, dy: Any) ->
         The input.
     dy : array_like, shape (batch, out..., filters)
         The gradient to the output.
+    backend : str, optional
+        As in `refconv.functional.conv`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.conv`.
 
     Returns
     -------
@@ -430,7 +484,7 @@ def conv_transpose_grad_weights_with(geometry: ConvGeometry, x: Any, dy: Any) ->
     channels, filters = signal.shape[-1], gradient.shape[-1]
     geometry.check_channels(channels, filters)
     shape = (*geometry.kernel_size, filters // geometry.groups, channels)
-    return _grad_weights(geometry.adjoint(), shape, gradient, signal, result_dtype(signal, gradient))
+    return _grad_weights(geometry.adjoint(), shape, gradient, signal, result_dtype(signal, gradient), backend, out)
 
 
 def depthwise_conv_grad_input(
@@ -443,6 +497,7 @@ def depthwise_conv_grad_input(
     dilation_rate: Any = 1,
     data_format: str = "channels_last",
     backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Return the gradient to the input of a depthwise convolution.
 
@@ -458,6 +513,8 @@ def depthwise_conv_grad_input(
         As they were given to `depthwise_conv`.
     backend : str, optional
         As in `refconv.functional.conv`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.conv`.
 
     Returns
     -------
@@ -481,12 +538,15 @@ def depthwise_conv_grad_input(
         geometry = _depthwise_geometry(shape, kernel.shape[:-2], strides, padding, dilation_rate)
     filters = math.prod(kernel.shape[-2:])
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, filters), data_format)
-    result = depthwise_conv_grad_input_with(geometry, gradient, kernel, backend=backend)
-    return finished(result, result.dtype, data_format)
+    dtype = result_dtype(gradient, kernel)
+    check_out(out, shape, dtype, data_format, gradient, kernel)
+    target = direct_out(out, data_format)
+    result = depthwise_conv_grad_input_with(geometry, gradient, kernel, backend=backend, out=target)
+    return delivered(result, dtype, data_format, out)
 
 
 def depthwise_conv_grad_input_with(
-    geometry: ConvGeometry, dy: Any, weights: Any, *, backend: str | None = None
+    geometry: ConvGeometry, dy: Any, weights: Any, *, backend: str | None = None, out: Array | None = None
 ) -> Array:
     """Return the gradient to the input of a depthwise convolution by a ready geometry.
 
@@ -500,6 +560,8 @@ def depthwise_conv_grad_input_with(
         As they were given to `depthwise_conv`.
     backend : str, optional
         As in `refconv.functional.conv`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.conv`.
 
     Returns
     -------
@@ -527,10 +589,14 @@ def depthwise_conv_grad_input_with(
         from refconv.tiled import depthwise
 
         check_index_range(geometry.axes)
-        return depthwise.depthwise_grad_input(geometry, *tiled_arrays(result, shape, gradient, kernel))
+        check_out(out, shape, result, "channels_last", gradient, kernel)
+        target = direct_out(out, "channels_last")
+        gradient, kernel = tiled_arrays(result, shape, gradient, kernel)
+        return delivered(depthwise.depthwise_grad_input(geometry, gradient, kernel, target), result, out=out)
     grouped = kernel.reshape(*kernel_size, 1, channels * multiplier)
     with renamed(x="dy"):
-        return conv_transpose_with(replace(geometry, groups=channels).adjoint(), gradient, grouped, backend=backend)
+        adjoint = replace(geometry, groups=channels).adjoint()
+        return conv_transpose_with(adjoint, gradient, grouped, backend=backend, out=out)
 
 
 def depthwise_conv_grad_weights(
@@ -543,6 +609,7 @@ def depthwise_conv_grad_weights(
     dilation_rate: Any = 1,
     data_format: str = "channels_last",
     backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Return the gradient to the weights of a depthwise convolution.
 
@@ -558,6 +625,8 @@ def depthwise_conv_grad_weights(
         As they were given to `depthwise_conv`.
     backend : str, optional
         As in `refconv.functional.conv`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.conv`.
 
     Returns
     -------
@@ -579,10 +648,12 @@ def depthwise_conv_grad_weights(
     with renamed(input_size=("x", describe(signal))):
         geometry = _depthwise_geometry(signal.shape, kernel_size, strides, padding, dilation_rate)
     gradient = read_gradient(dy, (signal.shape[0], *geometry.output_size, None), data_format)
-    return depthwise_conv_grad_weights_with(geometry, signal, gradient, backend=backend)
+    return depthwise_conv_grad_weights_with(geometry, signal, gradient, backend=backend, out=out)
 
 
-def depthwise_conv_grad_weights_with(geometry: ConvGeometry, x: Any, dy: Any, *, backend: str | None = None) -> Array:
+def depthwise_conv_grad_weights_with(
+    geometry: ConvGeometry, x: Any, dy: Any, *, backend: str | None = None, out: Array | None = None
+) -> Array:
     """Return the gradient to the weights of a depthwise convolution by a ready geometry.
 
     Parameters
@@ -595,6 +666,8 @@ def depthwise_conv_grad_weights_with(geometry: ConvGeometry, x: Any, dy: Any, *,
         The gradient to the output.
     backend : str, optional
         As in `refconv.functional.conv`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.conv`.
 
     Returns
     -------
@@ -620,16 +693,20 @@ def depthwise_conv_grad_weights_with(geometry: ConvGeometry, x: Any, dy: Any, *,
         raise ConvError("dy", describe(gradient), written, "give channels * multiplier", "G11")
     dtype = result_dtype(signal, gradient)
     shape = (*geometry.kernel_size, channels, gradient.shape[-1] // channels)
+    check_out(out, shape, dtype, "channels_last", signal, gradient)
     work = gradient.size * math.prod(geometry.kernel_size)
     backend = pick_backend(backend, work, dtype, signal, gradient)
     if backend == "tiled":
         from refconv.tiled import depthwise
 
         check_index_range(geometry.axes)
-        return depthwise.depthwise_grad_weights(geometry, *tiled_arrays(dtype, shape, signal, gradient))
+        target = direct_out(out, "channels_last")
+        signal, gradient = tiled_arrays(dtype, shape, signal, gradient)
+        computed = depthwise.depthwise_grad_weights(geometry, signal, gradient, target)
+        return delivered(computed, dtype, out=out)
     grouped = (*geometry.kernel_size, 1, gradient.shape[-1])
     result = _grad_weights(replace(geometry, groups=channels), grouped, signal, gradient, dtype, backend)
-    return result.reshape(shape)
+    return delivered(result.reshape(shape), dtype, out=out)
 
 
 def separable_conv_grad_input(
@@ -642,6 +719,8 @@ def separable_conv_grad_input(
     padding: Any = "valid",
     dilation_rate: Any = 1,
     data_format: str = "channels_last",
+    backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Return the gradient to the input of a separable convolution, back through both steps.
 
@@ -657,12 +736,16 @@ def separable_conv_grad_input(
         Shape of the input, batch and channels included.
     strides, padding, dilation_rate, data_format
         As they were given to `separable_conv`.
+    backend : str, optional
+        As in `refconv.functional.conv`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.conv`.
 
     Returns
     -------
     ndarray, shape `input_shape`
         Of the first floating dtype of `dy`, the depthwise and the pointwise weights, else int64;
-        nothing is rounded between the two steps.
+        nothing is rounded between the two steps, save on the fast path.
 
     Raises
     ------
@@ -682,8 +765,12 @@ def separable_conv_grad_input(
         geometry = _depthwise_geometry(shape, depthwise.shape[:-2], strides, padding, dilation_rate)
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, pointwise.shape[-1]), data_format)
     result = result_dtype(gradient, depthwise, pointwise)
-    between = _grad_between(geometry, gradient, pointwise, result)
-    return finished(depthwise_conv_grad_input_with(geometry, between, depthwise), result, data_format)
+    check_out(out, shape, result, data_format, gradient, depthwise, pointwise)
+    backend = _separable_backend(backend, result, gradient, depthwise, pointwise)
+    between = _grad_between(geometry, gradient, pointwise, result, backend)
+    target = direct_out(out, data_format) if between.dtype == result else None
+    computed = depthwise_conv_grad_input_with(geometry, between, depthwise, backend=backend, out=target)
+    return delivered(computed, result, data_format, out)
 
 
 def separable_conv_grad_weights(
@@ -696,6 +783,7 @@ def separable_conv_grad_weights(
     padding: Any = "valid",
     dilation_rate: Any = 1,
     data_format: str = "channels_last",
+    backend: str | None = None,
 ) -> tuple[Array, Array]:
     """Return the gradients to both weights of a separable convolution.
 
@@ -713,13 +801,15 @@ def separable_conv_grad_weights(
         Likewise.
     strides, padding, dilation_rate, data_format
         As they were given to `separable_conv`.
+    backend : str, optional
+        As in `refconv.functional.conv`.
 
     Returns
     -------
     depthwise : ndarray, shape (k..., channels, multiplier)
         Of the first floating dtype of the arrays given, in their order, else int64.
     pointwise : ndarray, shape (1..., channels * multiplier, filters)
-        Of the same dtype; nothing is rounded between the two steps.
+        Of the same dtype; nothing is rounded between the two steps, save on the fast path.
 
     Raises
     ------
@@ -740,17 +830,20 @@ def separable_conv_grad_weights(
         geometry = _depthwise_geometry(signal.shape, depthwise.shape[:-2], strides, padding, dilation_rate)
     gradient = read_gradient(dy, (signal.shape[0], *geometry.output_size, pointwise.shape[-1]), data_format)
     result = result_dtype(signal, gradient, depthwise, pointwise)
-    between = _grad_between(geometry, gradient, pointwise, result)
-    grad_depthwise = depthwise_conv_grad_weights_with(geometry, signal.astype(between.dtype, copy=False), between)
+    backend = _separable_backend(backend, result, gradient, signal, depthwise, pointwise)
+    between = _grad_between(geometry, gradient, pointwise, result, backend)
+    signal = signal.astype(between.dtype, copy=False)
+    grad_depthwise = depthwise_conv_grad_weights_with(geometry, signal, between, backend=backend)
     # The same geometry in numbers, so that the words need not be read twice.
     columns = depthwise_conv(
-        signal.astype(between.dtype, copy=False),
+        signal,
         depthwise,
         strides=tuple(axis.stride for axis in geometry.axes),
         padding=tuple((axis.pad_before, axis.pad_after) for axis in geometry.axes),
         dilation_rate=tuple(axis.dilation for axis in geometry.axes),
+        backend=backend,
     )
-    grad_pointwise = conv_grad_weights_with(_mixing(geometry), columns, gradient)
+    grad_pointwise = conv_grad_weights_with(_mixing(geometry), columns, gradient, backend=backend)
     return finished(grad_depthwise, result), finished(grad_pointwise, result)
 
 
@@ -793,18 +886,23 @@ def _grad_weights(
     dy: Array,
     result: np.dtype[Any],
     backend: str | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Sum what each weight of the convolution by `geometry` met."""
     check_index_range(geometry.axes)
+    check_out(out, shape, result, "channels_last", x, dy)
     steps = math.prod(shape) * math.prod(dy.shape[:-1])
     backend = pick_backend(backend, steps, result, x, dy)
     if backend == "tiled":
         from refconv.tiled import cpu
 
-        return cpu.conv_grad_weights(geometry, *tiled_arrays(result, shape, x, dy))
-    out, x, dy = working_arrays(shape, result, x, dy)
-    run_textbook(backend, _GRAD_WEIGHTS[geometry.rank], out, x, dy, *geometry.axes, geometry.groups, steps=steps)
-    return finished(out, result)
+        target = direct_out(out, "channels_last")
+        x, dy = tiled_arrays(result, shape, x, dy)
+        computed = cpu.conv_grad_weights(geometry, x, dy, target)
+        return delivered(computed, result, out=out)
+    computed, x, dy = working_arrays(shape, result, x, dy)
+    run_textbook(backend, _GRAD_WEIGHTS[geometry.rank], computed, x, dy, *geometry.axes, geometry.groups, steps=steps)
+    return delivered(computed, result, out=out)
 
 
 def _depthwise_geometry(
@@ -820,9 +918,17 @@ def _mixing(geometry: ConvGeometry) -> ConvGeometry:
     return ConvGeometry(tuple(AxisGeometry(size, 1) for size in geometry.output_size))
 
 
-def _grad_between(geometry: ConvGeometry, dy: Array, pointwise: Array, result: np.dtype[Any]) -> Array:
+def _separable_backend(backend: str | None, result: np.dtype[Any], dy: Array, *others: Array) -> str:
+    """Choose one backend for both steps of a separable convolution."""
+    depthwise, pointwise = others[-2:]
+    work = dy.size // dy.shape[-1] * (depthwise.size + pointwise.size)
+    return pick_backend(backend, work, result, dy, *others)
+
+
+def _grad_between(geometry: ConvGeometry, dy: Array, pointwise: Array, result: np.dtype[Any], backend: str) -> Array:
     """Return the gradient to what stands between the steps of a separable convolution, not yet rounded."""
-    return conv_grad_input_with(_mixing(geometry), dy.astype(loop_dtype(result), copy=False), pointwise)
+    dtype = result if backend == "tiled" else loop_dtype(result)
+    return conv_grad_input_with(_mixing(geometry), dy.astype(dtype, copy=False), pointwise, backend=backend)
 
 
 def _read_steps(depthwise: Any, pointwise: Any, channels: int, rank: int) -> tuple[Array, Array]:
