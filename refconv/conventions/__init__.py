@@ -13,6 +13,7 @@ Examples
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 from typing import Any
@@ -67,13 +68,20 @@ def check_words(what: str, convention: Any, words: dict[str, Any]) -> None:
     ConvError
         Naming the word.
     """
-    parameters = list(inspect.signature(convention).parameters.values())
-    # Keras 1's kernel words depend on the rank, so there the convention itself reads the unknown ones.
-    reads_others = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    known = {p.name: p.default is p.empty for p in parameters if p.kind is p.KEYWORD_ONLY}
+    known, reads_others = _words_of(convention)
     for word, value in words.items():
         if word not in known and not reads_others:
             raise unknown_word(word, value, what, known)
     for word, required in known.items():
         if required and word not in words:
             raise ConvError(word, None, f"{what} needs it", f"give {word}=")
+
+
+# A signature takes longer to read than all else that a small layer asks of its convention.
+@functools.cache
+def _words_of(convention: Any) -> tuple[dict[str, bool], bool]:
+    """Return a convention's words, with whether each is required, and whether it reads others itself."""
+    parameters = list(inspect.signature(convention).parameters.values())
+    # Keras 1's kernel words depend on the rank, so there the convention itself reads the unknown ones.
+    reads_others = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    return {p.name: p.default is p.empty for p in parameters if p.kind is p.KEYWORD_ONLY}, reads_others
