@@ -668,3 +668,11 @@ def test_other_rooms_take_the_layer() -> None:
     assert layer.stages((7, 8, 2, 1))[0].output_size == (4, 4)
     with pytest.raises(ConvError, match="`PaddingValue` = 1"):
         matlab.convolution2dLayer(3, 4, PaddingValue=1).stages((7, 8, 2, 1))
+
+
+def test_a_model_takes_the_layer_within() -> None:
+    layer = matlab.transposedConv2dLayer(3, 2, "Stride", 2, "NumChannels", 1)
+    model = refconv.models.Sequential([layer])
+    model.build((None, 4, 4, 1))
+    assert model.output_shape == (None, 9, 9, 2)
+    assert model.layers[0] is layer.core

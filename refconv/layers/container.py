@@ -256,6 +256,8 @@ class Container(AnyRankLayer):
 
     def _check_new(self, argument: str, layer: Any) -> Layer:
         """Read a layer that is to be one more inside."""
+        # A layer of a dialect with arrays in another order holds an ordinary one.
+        layer = getattr(layer, "core", layer)
         if not isinstance(layer, Layer):
             raise ConvError(argument, layer, "not a layer", "make one first, as in refconv.layers.Conv2D(8, 3)")
         if isinstance(layer, MergingLayer):
