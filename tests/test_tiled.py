@@ -19,7 +19,7 @@ from refconv.errors import ConvError
 from refconv.functional import conv, conv_transpose, conv_transpose_with, conv_with
 from refconv.functional.backend import BACKENDS, TILED_WORK
 from refconv.geometry import AxisGeometry, ConvGeometry
-from refconv.tiled import choose, cpu
+from refconv.tiled import choose, cpu, running
 from refconv.tiled.links import axis_classes, axis_links
 from refconv.tiled.plan import conv_plan, gradient_plan
 from refconv.tiled.simd import _features
@@ -184,10 +184,10 @@ def test_empty_batch(direction):
 @pytest.mark.parametrize("case", [SHAPES[0], SHAPES[2]], ids=str)
 def test_any_number_of_threads_gives_the_same_bits(direction, case, monkeypatch):
     arrays = operands(*case)
-    monkeypatch.setattr(cpu, "PARALLEL_WORK", math.inf)
+    monkeypatch.setattr(running, "PARALLEL_WORK", math.inf)
     serial = direction(case[0], arrays, transposed=False)
-    monkeypatch.setattr(cpu, "PARALLEL_WORK", 0)
-    monkeypatch.setattr(cpu, "WORK_BEFORE_THREADS", 0)
+    monkeypatch.setattr(running, "PARALLEL_WORK", 0)
+    monkeypatch.setattr(running, "WORK_BEFORE_THREADS", 0)
     for threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
         numba.set_num_threads(threads)
         for _ in range(3):
@@ -407,9 +407,9 @@ import os, sys
 import numpy as np
 from refconv.geometry import AxisGeometry, ConvGeometry
 from refconv.functional import conv_with, conv_transpose_with
-from refconv.tiled import cpu, simd
+from refconv.tiled import cpu, running, simd
 
-cpu.WORK_BEFORE_THREADS = 0
+running.WORK_BEFORE_THREADS = 0
 geometry = ConvGeometry((AxisGeometry(30, 3, 1, 1, 1, 1), AxisGeometry(40, 3, 1, 1, 1, 1)))
 rng = np.random.default_rng(0)
 x, weights, dy = (rng.normal(size=s).astype(np.float32) for s in [(1, 30, 40, 9), (3, 3, 9, 35), (1, 30, 40, 35)])
@@ -431,7 +431,7 @@ def run_alone(script, **environment):
 def test_with_avx2_only():
     features = ["sse2", "sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx", "avx2", "bmi", "bmi2", "fma"]
     script = (
-        "cpu.WORK_BEFORE_THREADS = 10**18\n"
+        "running.WORK_BEFORE_THREADS = 10**18\n"
         "adjoint = geometry.adjoint()\n"
         "dx = conv_transpose_with(adjoint, dy.astype(float), weights.astype(float), backend='textbook')\n"
         "few = conv_transpose_with(adjoint, dy.astype(float), weights[:, :, :2].astype(float), backend='textbook')\n"

@@ -10,9 +10,9 @@ from refconv import functional
 from refconv.errors import ConvError
 from refconv.functional import adjoints
 from refconv.functional.backend import BACKENDS
-from refconv.tiled import copying, cpu, interpolating
+from refconv.tiled import copying, interpolating, running
 
-pytestmark = pytest.mark.skipif(not cpu.available(), reason="the tiled backend needs the JIT")
+pytestmark = pytest.mark.skipif(not running.available(), reason="the tiled backend needs the JIT")
 
 SIZES = [(7,), (5, 6), (3, 4, 5)]
 
@@ -156,8 +156,8 @@ def test_bits_of_nan_are_kept():
 
 def test_the_same_bits_for_any_threads_and_any_split_of_the_batch(monkeypatch):
     serial = [function(x, **words, backend="tiled") for function, x, words in calls()]
-    monkeypatch.setattr(cpu, "PARALLEL_WORK", 0)
-    monkeypatch.setattr(cpu, "WORK_BEFORE_THREADS", -1)
+    monkeypatch.setattr(running, "PARALLEL_WORK", 0)
+    monkeypatch.setattr(running, "WORK_BEFORE_THREADS", -1)
     before = numba.get_num_threads()
     try:
         for threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):

@@ -16,10 +16,10 @@ from refconv.functional import (
     separable_conv,
 )
 from refconv.functional.backend import BACKENDS
-from refconv.tiled import cpu
 from refconv.tiled import depthwise as tiled
+from refconv.tiled import running
 
-pytestmark = pytest.mark.skipif(not cpu.available(), reason="the tiled backend needs the JIT")
+pytestmark = pytest.mark.skipif(not running.available(), reason="the tiled backend needs the JIT")
 
 # input size, kernel size, strides, padding, dilation, channels, multiplier
 # Few enough kernels to compile.
@@ -123,8 +123,8 @@ def test_an_infinite_weight_on_padding_does_no_harm():
 def test_the_same_bits_for_any_threads_and_any_split_of_the_batch(case, monkeypatch):
     arrays, words, _ = setting(case, batch=3)
     serial = results(arrays, words, "tiled")
-    monkeypatch.setattr(cpu, "PARALLEL_WORK", 0)
-    monkeypatch.setattr(cpu, "WORK_BEFORE_THREADS", -1)
+    monkeypatch.setattr(running, "PARALLEL_WORK", 0)
+    monkeypatch.setattr(running, "WORK_BEFORE_THREADS", -1)
     before = numba.get_num_threads()
     try:
         for threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):

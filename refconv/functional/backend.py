@@ -65,9 +65,9 @@ def pick_backend(backend: Any, work: int, result: np.dtype[Any], *arrays: Array)
 
 
 def _can_compile() -> bool:
-    from refconv.tiled import cpu
+    from refconv.tiled import running
 
-    return cpu.available()
+    return running.available()
 
 
 def run_textbook(backend: str, loop: TextbookLoop, out: Array, *arguments: Any, steps: int) -> None:

@@ -27,12 +27,12 @@ from numba import njit, prange
 
 from refconv.geometry import ConvGeometry
 from refconv.jit.launch import Compiled
-from refconv.tiled.cpu import empty, flat, run
 from refconv.tiled.depthwise import fill as fill_elementwise
 from refconv.tiled.depthwise import fold_call
 from refconv.tiled.links import Indices, axis_links
 from refconv.tiled.moves import move, move_some, moved_at_once, repeat, repeat_some
 from refconv.tiled.rows import steps_of
+from refconv.tiled.running import empty, flat, run
 from refconv.tiled.simd import at, lanes, set_at
 
 Array = npt.NDArray[Any]

@@ -8,71 +8,21 @@ from __future__ import annotations
 
 import functools
 import math
-from collections import Counter
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from refconv.geometry import ConvGeometry
-from refconv.jit.launch import Compiled, launch, threads_are_of_use
 from refconv.tiled import choose, contraction, lines, packing
 from refconv.tiled.plan import GradientPlan, Plan, conv_plan, gradient_plan
+from refconv.tiled.running import PARALLEL_WORK, empty, flat, no_bias, run
 from refconv.tiled.simd import lanes
 
 Array = npt.NDArray[Any]
 
-# Below this many multiply-adds a launch of threads costs more than it saves, some 20 us.
-PARALLEL_WORK = 1_000_000
-
-# A kernel runs on one thread until it has done as many multiply-adds, about 0.1 s.
-WORK_BEFORE_THREADS = 5_000_000_000
-
 # Packing fewer weights than this takes one thread less time than compiling it for several is worth.
 PARALLEL_PACKING = 500_000
-
-
-def available() -> bool:
-    """Tell whether the fast path can run: not where the JIT is off."""
-    return not numba.config.DISABLE_JIT
-
-
-def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-    """Allocate an array whose first element begins a cache line.
-
-    Examples
-    --------
-    >>> empty((3, 5), np.float32).ctypes.data % 64
-    0
-    """
-    kind = np.dtype(dtype)
-    size = math.prod(shape) * kind.itemsize
-    memory = np.empty(size + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + size].view(kind).reshape(shape)
-
-
-_work_so_far: Counter[Compiled] = Counter()
-
-
-def run(kernel: Compiled, work: int, *arguments: Any) -> None:
-    """Run a kernel on one thread or on all, whichever the work is worth.
-
-    Compiling for all threads takes twice as long, so a kernel has to do some work before.
-    """
-    _work_so_far[kernel] += work
-    if work >= PARALLEL_WORK and _work_so_far[kernel] > WORK_BEFORE_THREADS and threads_are_of_use():
-        launch(kernel.parallel, *arguments)
-    else:
-        kernel.serial(*arguments)
-
-
-def flat(array: Array) -> Array:
-    """Return a read-only view on one axis; kernels are compiled for such inputs only, thus once for all ranks."""
-    view = array.reshape(-1)
-    view.flags.writeable = False
-    return view
 
 
 class PackedWeights:
@@ -190,7 +140,7 @@ def _run_conv(
         return out
     choice, in_lines = _conv_choice(geometry, batch, channels, filters, lanes(x.dtype), transposed)
     if bias is None:
-        bias = np.zeros(filters, x.dtype)
+        bias = no_bias(filters, x.dtype)
     if in_lines is not None:
         _run_lines(in_lines, x, weights, bias, out)
     if len(choice.plan.segments):

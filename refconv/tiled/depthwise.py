@@ -29,7 +29,7 @@ from numba import njit, prange
 
 from refconv.geometry import AxisGeometry, ConvGeometry
 from refconv.jit.launch import Compiled
-from refconv.tiled.cpu import conv, conv_grad_weights, conv_transpose, empty, flat, run
+from refconv.tiled.cpu import conv, conv_grad_weights, conv_transpose
 from refconv.tiled.rows import (
     COUNT,
     OUT,
@@ -49,6 +49,7 @@ from refconv.tiled.rows import (
     row_plan,
     steps_of,
 )
+from refconv.tiled.running import empty, flat, run
 from refconv.tiled.simd import (
     add,
     at,

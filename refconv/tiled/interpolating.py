@@ -22,8 +22,8 @@ from numba import njit, prange
 
 from refconv.interpolation import adjoint_taps, axis_taps
 from refconv.jit.launch import Compiled
-from refconv.tiled.cpu import empty, flat, run
 from refconv.tiled.rows import steps_of
+from refconv.tiled.running import empty, flat, run
 from refconv.tiled.simd import (
     at,
     broadcast,

@@ -1,0 +1,78 @@
+"""Running a kernel: arrays to fill, and one thread or all, whichever the work is worth."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections import Counter
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from refconv.jit.launch import Compiled, launch, threads_are_of_use
+
+Array = npt.NDArray[Any]
+
+# Below this many multiply-adds a launch of threads costs more than it saves, some 20 us.
+PARALLEL_WORK = 1_000_000
+
+# A kernel runs on one thread until it has done as many multiply-adds, about 0.1 s.
+WORK_BEFORE_THREADS = 5_000_000_000
+
+
+def available() -> bool:
+    """Tell whether the fast path can run: not where the JIT is off."""
+    return not numba.config.DISABLE_JIT
+
+
+def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+    """Allocate an array whose first element begins a cache line.
+
+    Examples
+    --------
+    >>> empty((3, 5), np.float32).ctypes.data % 64
+    0
+    """
+    kind = np.dtype(dtype)
+    size = math.prod(shape) * kind.itemsize
+    memory = np.empty(size + 64, np.uint8)
+    start = -memory.__array_interface__["data"][0] % 64
+    return memory[start : start + size].view(kind).reshape(shape)
+
+
+_work_so_far: Counter[Compiled] = Counter()
+
+
+def run(kernel: Compiled, work: int, *arguments: Any) -> None:
+    """Run a kernel on one thread or on all, whichever the work is worth.
+
+    Compiling for all threads takes twice as long, so a kernel has to do some work before.
+    """
+    _work_so_far[kernel] += work
+    if work >= PARALLEL_WORK and _work_so_far[kernel] > WORK_BEFORE_THREADS and threads_are_of_use():
+        launch(kernel.parallel, *arguments)
+    else:
+        kernel.serial(*arguments)
+
+
+def flat(array: Array) -> Array:
+    """Return a read-only view on one axis; kernels are compiled for such inputs only, thus once for all ranks."""
+    view = array.reshape(-1)
+    view.flags.writeable = False
+    return view
+
+
+@functools.lru_cache(maxsize=256)
+def no_bias(filters: int, dtype: np.dtype[Any]) -> Array:
+    """Return the bias of filters that have none: zeros, read-only.
+
+    Examples
+    --------
+    >>> no_bias(3, np.dtype(np.float32))
+    array([0., 0., 0.], dtype=float32)
+    """
+    zeros = np.zeros(filters, dtype)
+    zeros.flags.writeable = False
+    return zeros
