@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,7 +50,7 @@ from refconv.tiled.rows import (
     row_plan,
     steps_of,
 )
-from refconv.tiled.running import empty, flat, run
+from refconv.tiled.running import empty, flat, no_bias, run
 from refconv.tiled.simd import (
     add,
     at,
@@ -400,6 +401,42 @@ def fold_call(geometry: ConvGeometry, batch: int, channels: int, lane_count: int
     return _fill_call(axes, steps, batch, channels, 1, 1, lane_count)
 
 
+def ready_depthwise(
+    geometry: ConvGeometry, batch: int, channels: int, multiplier: int, dtype: np.dtype[Any]
+) -> Callable[[Array, Array, Array | None, Array | None], Array]:
+    """Plan a `depthwise` of given sizes, once for many calls.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        Any, in one group.
+    batch, channels, multiplier : int
+    dtype : dtype
+        Of all arrays.
+
+    Returns
+    -------
+    callable
+        From `x`, `weights`, `bias` and `out`, the last two arrays or None, to `out`.
+    """
+    filters = channels * multiplier
+    if multiplier > MOST_FILTERS:
+        grouped, own_shape = ConvGeometry(geometry.axes, channels), (*geometry.kernel_size, 1, filters)
+        return lambda x, weights, bias, out: conv(grouped, x, weights.reshape(own_shape), bias, out)
+    shape, none = (batch, *geometry.output_size, filters), no_bias(filters, dtype)
+    if batch == 0:
+        return lambda x, weights, bias, out: empty(shape, dtype) if out is None else out
+    arguments, work = _depthwise_call(geometry, batch, channels, multiplier, lanes(dtype), False)
+
+    def call(x: Array, weights: Array, bias: Array | None, out: Array | None) -> Array:
+        if out is None:
+            out = empty(shape, dtype)
+        run(fill, work, *arguments, flat(x), flat(weights), flat(none if bias is None else bias), out.reshape(-1))
+        return out
+
+    return call
+
+
 def depthwise(
     geometry: ConvGeometry, x: Array, weights: Array, bias: Array | None = None, out: Array | None = None
 ) -> Array:
@@ -415,17 +452,47 @@ def depthwise(
     out : ndarray, shape (batch, out..., channels * multiplier), optional
         Filled and returned.
     """
-    batch, (channels, multiplier) = len(x), weights.shape[-2:]
-    if out is None:
-        out = empty((batch, *geometry.output_size, channels * multiplier), x.dtype)
-    if multiplier > MOST_FILTERS:
-        own = weights.reshape(*geometry.kernel_size, 1, channels * multiplier)
-        return conv(ConvGeometry(geometry.axes, channels), x, own, bias, out)
-    if batch:
-        call = _depthwise_call(geometry, batch, channels, multiplier, lanes(x.dtype), False)
-        offsets = np.zeros(channels * multiplier, x.dtype) if bias is None else bias
-        run(fill, call.work, *call.arguments, flat(x), flat(weights), flat(offsets), out.reshape(-1))
-    return out
+    channels, multiplier = weights.shape[-2:]
+    return ready_depthwise(geometry, len(x), channels, multiplier, x.dtype)(x, weights, bias, out)
+
+
+def ready_separable(
+    geometry: ConvGeometry, batch: int, channels: int, multiplier: int, filters: int, dtype: np.dtype[Any]
+) -> Callable[[Array, Array, Array, Array | None, Array | None], Array]:
+    """Plan a `separable` of given sizes, once for many calls.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        Of the depthwise step.
+    batch, channels, multiplier, filters : int
+    dtype : dtype
+        Of all arrays.
+
+    Returns
+    -------
+    callable
+        From `x`, `weights`, `pointwise`, `bias` and `out`, the last two arrays or None, to `out`.
+    """
+    shape, columns = (batch, *geometry.output_size, filters), channels * multiplier
+    together = max(1, min(_BETWEEN // (math.prod(geometry.output_size) * columns * dtype.itemsize), batch))
+    mixing = ConvGeometry(tuple(AxisGeometry(size, 1) for size in geometry.output_size))
+    turns = [
+        (slice(first, last), ready_depthwise(geometry, last - first, channels, multiplier, dtype))
+        for first in range(0, batch, together)
+        for last in [min(first + together, batch)]
+    ]
+
+    def call(x: Array, weights: Array, pointwise: Array, bias: Array | None, out: Array | None) -> Array:
+        if out is None:
+            out = empty(shape, dtype)
+        between = empty((together, *geometry.output_size, columns), dtype)
+        for images, convolve in turns:
+            mixed = convolve(x[images], weights, None, between[: images.stop - images.start])
+            conv(mixing, mixed, pointwise, bias, out[images])
+        return out
+
+    return call
 
 
 def separable(
@@ -451,18 +518,45 @@ def separable(
     out : ndarray, shape (batch, out..., filters), optional
         Filled and returned.
     """
-    batch, filters = len(x), pointwise.shape[-1]
-    if out is None:
-        out = empty((batch, *geometry.output_size, filters), x.dtype)
-    cells = math.prod(geometry.output_size)
-    together = max(1, min(_BETWEEN // (cells * pointwise.shape[-2] * x.itemsize), batch))
-    between = empty((together, *geometry.output_size, pointwise.shape[-2]), x.dtype)
-    mixing = ConvGeometry(tuple(AxisGeometry(size, 1) for size in geometry.output_size))
-    for first in range(0, batch, together):
-        images = slice(first, first + together)
-        columns = depthwise(geometry, x[images], weights, None, between[: len(x[images])])
-        conv(mixing, columns, pointwise, bias, out[images])
-    return out
+    channels, multiplier = weights.shape[-2:]
+    call = ready_separable(geometry, len(x), channels, multiplier, pointwise.shape[-1], x.dtype)
+    return call(x, weights, pointwise, bias, out)
+
+
+def ready_depthwise_grad_input(
+    geometry: ConvGeometry, batch: int, channels: int, multiplier: int, dtype: np.dtype[Any]
+) -> Callable[[Array, Array, Array | None], Array]:
+    """Plan a `depthwise_grad_input` of given sizes, once for many calls.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        Of the convolution.
+    batch, channels, multiplier : int
+    dtype : dtype
+        Of all arrays.
+
+    Returns
+    -------
+    callable
+        From `dy`, `weights` and `out`, the last an array or None, to `out`.
+    """
+    if multiplier > MOST_FILTERS:
+        grouped = ConvGeometry(geometry.adjoint().axes, channels)
+        own_shape = (*geometry.kernel_size, 1, channels * multiplier)
+        return lambda dy, weights, out: conv_transpose(grouped, dy, weights.reshape(own_shape), None, out)
+    shape, none = (batch, *geometry.input_size, channels), no_bias(channels, dtype)
+    if batch == 0:
+        return lambda dy, weights, out: empty(shape, dtype) if out is None else out
+    arguments, work = _depthwise_call(geometry, batch, channels, multiplier, lanes(dtype), True)
+
+    def call(dy: Array, weights: Array, out: Array | None) -> Array:
+        if out is None:
+            out = empty(shape, dtype)
+        run(fill, work, *arguments, flat(dy), flat(weights), none, out.reshape(-1))
+        return out
+
+    return call
 
 
 def depthwise_grad_input(geometry: ConvGeometry, dy: Array, weights: Array, out: Array | None = None) -> Array:
@@ -477,17 +571,8 @@ def depthwise_grad_input(geometry: ConvGeometry, dy: Array, weights: Array, out:
     out : ndarray, shape (batch, in..., channels), optional
         Filled and returned.
     """
-    batch, (channels, multiplier) = len(dy), weights.shape[-2:]
-    if out is None:
-        out = empty((batch, *geometry.input_size, channels), dy.dtype)
-    if multiplier > MOST_FILTERS:
-        own = weights.reshape(*geometry.kernel_size, 1, channels * multiplier)
-        return conv_transpose(ConvGeometry(geometry.adjoint().axes, channels), dy, own, None, out)
-    if batch:
-        call = _depthwise_call(geometry, batch, channels, multiplier, lanes(dy.dtype), True)
-        offsets = np.zeros(channels, dy.dtype)
-        run(fill, call.work, *call.arguments, flat(dy), flat(weights), flat(offsets), out.reshape(-1))
-    return out
+    channels, multiplier = weights.shape[-2:]
+    return ready_depthwise_grad_input(geometry, len(dy), channels, multiplier, dy.dtype)(dy, weights, out)
 
 
 @functools.lru_cache(maxsize=256)
@@ -517,6 +602,60 @@ def _gradient_call(geometry: ConvGeometry, batch: int, channels: int, multiplier
     return Call((*lengths, sizes, plan.rows, plan.pieces, tiles, reads, writes), work)
 
 
+def ready_depthwise_grad_weights(
+    geometry: ConvGeometry, batch: int, channels: int, multiplier: int, dtype: np.dtype[Any]
+) -> Callable[[Array, Array, Array | None], Array]:
+    """Plan a `depthwise_grad_weights` of given sizes, once for many calls.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        Of the convolution.
+    batch, channels, multiplier : int
+    dtype : dtype
+        Of all arrays.
+
+    Returns
+    -------
+    callable
+        From `x`, `dy` and `out`, the last an array or None, to `out`.
+    """
+    shape = (*geometry.kernel_size, channels, multiplier)
+    if multiplier > MOST_FILTERS:
+        grouped, own_shape = ConvGeometry(geometry.axes, channels), (*shape[:-2], 1, channels * multiplier)
+
+        def call_grouped(x: Array, dy: Array, out: Array | None) -> Array:
+            if out is None:
+                out = empty(shape, dtype)
+            conv_grad_weights(grouped, x, dy, out.reshape(own_shape))
+            return out
+
+        return call_grouped
+    if batch == 0:
+
+        def call_empty(x: Array, dy: Array, out: Array | None) -> Array:
+            if out is None:
+                out = empty(shape, dtype)
+            out.fill(0)
+            return out
+
+        return call_empty
+    arguments, work = _gradient_call(geometry, batch, channels, multiplier, lanes(dtype))
+    parts = arguments[4][0]
+
+    def call(x: Array, dy: Array, out: Array | None) -> Array:
+        if out is None:
+            out = empty(shape, dtype)
+        sums = empty((parts, *shape), dtype)
+        sums.fill(0)
+        run(sum_up, work, *arguments, flat(x), flat(dy), sums.reshape(-1))
+        with np.errstate(all="ignore"):  # As silent as compiled code is about NaN and infinity.
+            np.add.reduce(sums, axis=0, out=out)
+        return out
+
+    return call
+
+
 def depthwise_grad_weights(geometry: ConvGeometry, x: Array, dy: Array, out: Array | None = None) -> Array:
     """Return the gradient to the weights of a depthwise convolution.
 
@@ -531,18 +670,4 @@ def depthwise_grad_weights(geometry: ConvGeometry, x: Array, dy: Array, out: Arr
     """
     batch, channels = len(x), x.shape[-1]
     multiplier = dy.shape[-1] // channels
-    if out is None:
-        out = empty((*geometry.kernel_size, channels, multiplier), x.dtype)
-    if batch == 0:
-        out.fill(0)
-    elif multiplier > MOST_FILTERS:
-        own = out.reshape(*geometry.kernel_size, 1, channels * multiplier)
-        conv_grad_weights(ConvGeometry(geometry.axes, channels), x, dy, own)
-    else:
-        call = _gradient_call(geometry, batch, channels, multiplier, lanes(x.dtype))
-        sums = empty((call.arguments[4][0], *out.shape), x.dtype)
-        sums.fill(0)
-        run(sum_up, call.work, *call.arguments, flat(x), flat(dy), sums.reshape(-1))
-        with np.errstate(all="ignore"):  # As silent as compiled code is about NaN and infinity.
-            np.add.reduce(sums, axis=0, out=out)
-    return out
+    return ready_depthwise_grad_weights(geometry, batch, channels, multiplier, x.dtype)(x, dy, out)
