@@ -115,7 +115,18 @@ def check_out(out: Any, shape: tuple[int, ...], result: np.dtype[Any], data_form
         raise ConvError("out", describe(out), rule, f"give np.empty({wanted}, np.{result})")
     if not out.flags.writeable:
         raise ConvError("out", describe(out), "read-only", "give an array that may be written to")
-    if any(np.may_share_memory(out, array) for array in arrays):
+    check_apart(out, *arrays)
+
+
+def check_apart(out: Array, *arrays: Array | None) -> None:
+    """Check that what is filled is no part of what is read.
+
+    Raises
+    ------
+    ConvError
+        If `out` shares memory with one of the arrays.
+    """
+    if any(array is not None and np.may_share_memory(out, array) for array in arrays):
         raise ConvError("out", describe(out), "shares memory with an operand", "give an array of its own")
 
 

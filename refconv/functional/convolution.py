@@ -22,14 +22,9 @@ from refconv.functional.arrays import (
     result_dtype,
     working_arrays,
 )
-from refconv.functional.backend import (
-    check_out,
-    delivered,
-    direct_out,
-    pick_backend,
-    run_textbook,
-    tiled_arrays,
-)
+from refconv.functional.backend import check_out, delivered, pick_backend, run_textbook
+from refconv.functional.calls import Call, repeated
+from refconv.functional.fast import check_tiled, tiled_call
 from refconv.geometry import AxisGeometry, ConvGeometry
 from refconv.loops.cpu import conv as conv_loops
 from refconv.loops.cpu import conv_transpose as transposed_loops
@@ -131,18 +126,41 @@ def conv(
     >>> conv(x, [[[1]], [[10]]], strides=2, padding="same").ravel()
     array([21, 43,  5])
     """
+    words = strides, padding, dilation_rate, groups, data_format, backend
+    return repeated(_plan_conv, (x, weights, bias), words, out)
+
+
+def _plan_conv(
+    x: Any,
+    weights: Any,
+    bias: Any,
+    strides: Any,
+    padding: Any,
+    dilation_rate: Any,
+    groups: Any,
+    data_format: Any,
+    backend: Any,
+    out: Any,
+) -> Call:
     signal = read_signal(x, data_format)
     kernel = _read_weights("weights", weights, signal, _CONV_WEIGHTS)
     with _sizes_from(signal):
-        reading = rule.conv(
-            signal.shape[1:-1],
-            kernel_size=kernel.shape[:-2],
-            strides=strides,
-            padding=padding,
-            dilation_rate=dilation_rate,
-            groups=groups,
-        )
-    return _conv(reading.geometry, signal, kernel, bias, data_format, backend, out)
+        geometry = conv_geometry(signal.shape, kernel.shape[:-2], strides, padding, dilation_rate, groups)
+    return conv_call(geometry, signal, kernel, bias, data_format, backend, out)
+
+
+def conv_geometry(
+    shape: Sequence[int], kernel_size: Any, strides: Any, padding: Any, dilation_rate: Any, groups: Any
+) -> ConvGeometry:
+    """Read the words of `conv` for an input of this shape, channels last."""
+    return rule.conv(
+        shape[1:-1],
+        kernel_size=kernel_size,
+        strides=strides,
+        padding=padding,
+        dilation_rate=dilation_rate,
+        groups=groups,
+    ).geometry
 
 
 def conv_with(
@@ -185,15 +203,21 @@ def conv_with(
     >>> conv_with(stamp, [[[1], [10]]], [[[1]], [[2]], [[3]]]).ravel()
     array([ 1,  2, 13, 20, 30])
     """
+    return repeated(plan_conv_with, (x, weights, bias), (geometry, backend), out)
+
+
+def plan_conv_with(x: Any, weights: Any, bias: Any, geometry: ConvGeometry, backend: Any, out: Any) -> Call:
+    """Plan `conv_with`."""
     signal = read_signal(x)
     kernel = _read_weights("weights", weights, signal, _CONV_WEIGHTS)
     _check_geometry(geometry, signal, kernel)
-    return _conv(geometry, signal, kernel, bias, "channels_last", backend, out)
+    return conv_call(geometry, signal, kernel, bias, "channels_last", backend, out)
 
 
-def _conv(
+def conv_call(
     geometry: ConvGeometry, x: Array, weights: Array, bias: Any, data_format: str, backend: Any, out: Any
-) -> Array:
+) -> Call:
+    """Plan a convolution of arrays that are read."""
     channels, filters = x.shape[-1], weights.shape[-1]
     geometry.check_channels(channels, filters)
     _check_channels("weights", weights, -2, channels // geometry.groups, _channels_in_words(channels, geometry.groups))
@@ -207,13 +231,15 @@ def _conv(
     if backend == "tiled":
         from refconv.tiled import cpu
 
-        signal, kernel, *rest = tiled_arrays(result, shape, *operands)
+        check_tiled(result, shape, *operands)
         check_index_range(geometry.axes)
-        target = direct_out(out, data_format)
-        computed = cpu.conv(geometry, signal, kernel, rest[0] if rest else None, target)
-    else:
-        computed = _run_conv(geometry, result, x, weights, offsets, backend)
-    return delivered(computed, result, data_format, out)
+        ready = cpu.ready_conv(geometry, x.shape[0], channels, filters, result)
+        return tiled_call(ready, (x, weights, None if bias is None else offsets), result, data_format, out)
+
+    def run(x: Array, weights: Array, bias: Array, out: Array | None) -> Array:
+        return delivered(_run_conv(geometry, result, x, weights, bias, backend), result, data_format, out)
+
+    return Call(run, (x, weights, offsets))
 
 
 def _run_conv(
@@ -290,19 +316,51 @@ def conv_transpose(
     >>> conv_transpose([[[1], [10]]], [[[1]], [[2]], [[3]]], strides=2).ravel()
     array([ 1,  2, 13, 20, 30])
     """
+    words = strides, padding, output_padding, dilation_rate, groups, data_format, backend
+    return repeated(_plan_conv_transpose, (x, weights, bias), words, out)
+
+
+def _plan_conv_transpose(
+    x: Any,
+    weights: Any,
+    bias: Any,
+    strides: Any,
+    padding: Any,
+    output_padding: Any,
+    dilation_rate: Any,
+    groups: Any,
+    data_format: Any,
+    backend: Any,
+    out: Any,
+) -> Call:
     signal = read_signal(x, data_format)
     kernel = _read_weights("weights", weights, signal, _TRANSPOSED_WEIGHTS)
     with _sizes_from(signal):
-        reading = rule.conv_transpose(
-            signal.shape[1:-1],
-            kernel_size=kernel.shape[:-2],
-            strides=strides,
-            padding=padding,
-            output_padding=output_padding,
-            dilation_rate=dilation_rate,
-            groups=groups,
+        geometry = transposed_geometry(
+            signal.shape, kernel.shape[:-2], strides, padding, output_padding, dilation_rate, groups
         )
-    return _conv_transpose(reading.geometry, signal, kernel, bias, "scatter", data_format, backend, out)
+    return conv_transpose_call(geometry, signal, kernel, bias, "scatter", data_format, backend, out)
+
+
+def transposed_geometry(
+    shape: Sequence[int],
+    kernel_size: Any,
+    strides: Any,
+    padding: Any,
+    output_padding: Any,
+    dilation_rate: Any,
+    groups: Any,
+) -> ConvGeometry:
+    """Read the words of `conv_transpose` for an input of this shape, channels last."""
+    return rule.conv_transpose(
+        shape[1:-1],
+        kernel_size=kernel_size,
+        strides=strides,
+        padding=padding,
+        output_padding=output_padding,
+        dilation_rate=dilation_rate,
+        groups=groups,
+    ).geometry
 
 
 def conv_transpose_with(
@@ -353,15 +411,23 @@ def conv_transpose_with(
     if loop is not None:
         loop = choice("loop", loop, LOOPS)
         backend = "textbook" if backend is None else backend
+    return repeated(plan_conv_transpose_with, (x, weights, bias), (geometry, backend, loop or "scatter"), out)
+
+
+def plan_conv_transpose_with(
+    x: Any, weights: Any, bias: Any, geometry: ConvGeometry, backend: Any, loop: str, out: Any
+) -> Call:
+    """Plan `conv_transpose_with`."""
     signal = read_signal(x)
     kernel = _read_weights("weights", weights, signal, _TRANSPOSED_WEIGHTS)
     _check_geometry(geometry, signal, kernel)
-    return _conv_transpose(geometry, signal, kernel, bias, loop or "scatter", "channels_last", backend, out)
+    return conv_transpose_call(geometry, signal, kernel, bias, loop, "channels_last", backend, out)
 
 
-def _conv_transpose(
+def conv_transpose_call(
     geometry: ConvGeometry, x: Array, weights: Array, bias: Any, loop: str, data_format: str, backend: Any, out: Any
-) -> Array:
+) -> Call:
+    """Plan a transposed convolution of arrays that are read."""
     channels, filters = x.shape[-1], weights.shape[-2] * geometry.groups
     geometry.check_channels(channels, filters)
     _check_channels("weights", weights, -1, channels, _channels_in_words(channels))
@@ -375,18 +441,21 @@ def _conv_transpose(
     if backend == "tiled":
         from refconv.tiled import cpu
 
-        signal, kernel, *rest = tiled_arrays(result, shape, *operands)
+        check_tiled(result, shape, *operands)
         check_index_range(geometry.axes)
-        target = direct_out(out, data_format)
-        computed = cpu.conv_transpose(geometry, signal, kernel, rest[0] if rest else None, target)
-        return delivered(computed, result, data_format, out)
-    computed, x, weights, offsets = working_arrays(shape, result, x, weights, offsets)
-    check_index_range(axes)
-    stamped = x.size if loop == "scatter" else computed.size // filters * channels
-    steps = stamped * math.prod(weights.shape[:-1])
+        ready = cpu.ready_conv_transpose(geometry, x.shape[0], channels, filters, result)
+        return tiled_call(ready, (x, weights, None if bias is None else offsets), result, data_format, out)
     loops = _SCATTER if loop == "scatter" else _GATHER
-    run_textbook(backend, loops[geometry.rank], computed, x, weights, offsets, *axes, geometry.groups, steps=steps)
-    return delivered(computed, result, data_format, out)
+
+    def run(x: Array, weights: Array, bias: Array, out: Array | None) -> Array:
+        computed, x, weights, bias = working_arrays(shape, result, x, weights, bias)
+        check_index_range(axes)
+        stamped = x.size if loop == "scatter" else computed.size // filters * channels
+        steps = stamped * math.prod(weights.shape[:-1])
+        run_textbook(backend, loops[geometry.rank], computed, x, weights, bias, *axes, geometry.groups, steps=steps)
+        return delivered(computed, result, data_format, out)
+
+    return Call(run, (x, weights, offsets))
 
 
 def depthwise_conv(
@@ -435,6 +504,21 @@ def depthwise_conv(
     array([[[  3,  60],
             [  5, 100]]])
     """
+    words = strides, padding, dilation_rate, data_format, backend
+    return repeated(_plan_depthwise, (x, weights, bias), words, out)
+
+
+def _plan_depthwise(
+    x: Any,
+    weights: Any,
+    bias: Any,
+    strides: Any,
+    padding: Any,
+    dilation_rate: Any,
+    data_format: Any,
+    backend: Any,
+    out: Any,
+) -> Call:
     signal = read_signal(x, data_format)
     kernel = _read_weights("weights", weights, signal, _DEPTHWISE_WEIGHTS)
     geometry = _depthwise_geometry(signal, kernel, strides, padding, dilation_rate, "weights")
@@ -447,13 +531,16 @@ def depthwise_conv(
     if backend == "tiled":
         from refconv.tiled import depthwise
 
+        check_tiled(result, shape, *operands)
         check_index_range(geometry.axes)
-        data, own, *rest = tiled_arrays(result, shape, *operands)
-        target = direct_out(out, data_format)
-        computed = depthwise.depthwise(geometry, data, own, rest[0] if rest else None, target)
-    else:
-        computed = _run_depthwise(geometry, result, signal, kernel, offsets, backend)
-    return delivered(computed, result, data_format, out)
+        channels, multiplier = kernel.shape[-2:]
+        ready = depthwise.ready_depthwise(geometry, shape[0], channels, multiplier, result)
+        return tiled_call(ready, (signal, kernel, None if bias is None else offsets), result, data_format, out)
+
+    def run(x: Array, weights: Array, bias: Array, out: Array | None) -> Array:
+        return delivered(run_depthwise(geometry, result, x, weights, bias, backend), result, data_format, out)
+
+    return Call(run, (signal, kernel, offsets))
 
 
 def _depthwise_geometry(
@@ -472,9 +559,10 @@ def _depthwise_geometry(
     return reading.geometry
 
 
-def _run_depthwise(
+def run_depthwise(
     geometry: ConvGeometry, result: np.dtype[Any], x: Array, weights: Array, bias: Array, backend: str = "textbook"
 ) -> Array:
+    """Run the loops of a depthwise convolution; the result is not yet rounded."""
     shape = (x.shape[0], *geometry.output_size, weights.shape[-2] * weights.shape[-1])
     out, x, weights, bias = working_arrays(shape, result, x, weights, bias)
     check_index_range(geometry.axes)
@@ -533,6 +621,23 @@ def separable_conv(
     >>> separable_conv(x, [[[1], [2]], [[1], [2]]], [[[1], [-1]]]).ravel()
     array([-57, -95])
     """
+    operands = x, depthwise_weights, pointwise_weights, bias
+    words = strides, padding, dilation_rate, data_format, backend
+    return repeated(_plan_separable, operands, words, out)
+
+
+def _plan_separable(
+    x: Any,
+    depthwise_weights: Any,
+    pointwise_weights: Any,
+    bias: Any,
+    strides: Any,
+    padding: Any,
+    dilation_rate: Any,
+    data_format: Any,
+    backend: Any,
+    out: Any,
+) -> Call:
     signal = read_signal(x, data_format)
     depthwise = _read_weights("depthwise_weights", depthwise_weights, signal, _DEPTHWISE_WEIGHTS)
     pointwise = _read_weights("pointwise_weights", pointwise_weights, signal, _POINTWISE_WEIGHTS)
@@ -544,7 +649,8 @@ def separable_conv(
             f"its kernel size is {pointwise.shape[:-2]}, but a pointwise kernel covers one cell",
             f"give shape {_POINTWISE_WEIGHTS}",
         )
-    between = depthwise.shape[-2] * depthwise.shape[-1]
+    channels, multiplier = depthwise.shape[-2:]
+    between = channels * multiplier
     _check_channels("pointwise_weights", pointwise, -2, between, f"the depthwise step gives {between} channels")
     filters = pointwise.shape[-1]
     offsets = _read_bias(bias, filters)
@@ -562,16 +668,22 @@ def separable_conv(
         from refconv.tiled import depthwise as tiled_depthwise
 
         check_index_range(geometry.axes)
-        x, first, second, *rest = tiled_arrays(result, (*cells, filters), *operands)
-        computed = tiled_depthwise.separable(
-            geometry, x, first, second, rest[0] if rest else None, direct_out(out, data_format)
-        )
-    else:
+        ready = tiled_depthwise.ready_separable(geometry, cells[0], channels, multiplier, filters, result)
+        given = signal, depthwise, pointwise, None if bias is None else offsets
+        return tiled_call(ready, given, result, data_format, out)
+
+    def run(x: Array, depthwise: Array, pointwise: Array, bias: Array, out: Array | None) -> Array:
         no_offsets = np.zeros(between, np.int64)
-        mixing = ConvGeometry(tuple(AxisGeometry(size, 1) for size in geometry.output_size))
-        columns = _run_depthwise(geometry, loop_dtype(result), signal, depthwise, no_offsets, backend)
-        computed = _run_conv(mixing, result, columns, pointwise, offsets, backend)
-    return delivered(computed, result, data_format, out)
+        columns = run_depthwise(geometry, loop_dtype(result), x, depthwise, no_offsets, backend)
+        computed = _run_conv(mixing_geometry(geometry), result, columns, pointwise, bias, backend)
+        return delivered(computed, result, data_format, out)
+
+    return Call(run, (signal, depthwise, pointwise, offsets))
+
+
+def mixing_geometry(geometry: ConvGeometry) -> ConvGeometry:
+    """Return the geometry of the pointwise step that follows a depthwise one."""
+    return ConvGeometry(tuple(AxisGeometry(size, 1) for size in geometry.output_size))
 
 
 def _read_weights(argument: str, weights: Any, x: Array, wanted: str) -> Array:

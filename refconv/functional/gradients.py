@@ -14,7 +14,7 @@ integers, is the textbook loops' and rounded once; `refconv.functional.backend` 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,16 +25,27 @@ from refconv.errors import ConvError
 from refconv.functional.arrays import (
     Array,
     describe,
-    finished,
     loop_dtype,
     read_signal,
     result_dtype,
     working_arrays,
 )
-from refconv.functional.backend import check_out, delivered, direct_out, pick_backend, run_textbook, tiled_arrays
-from refconv.functional.convolution import check_index_range, conv_transpose_with, conv_with, depthwise_conv
+from refconv.functional.backend import check_out, delivered, pick_backend, run_textbook
+from refconv.functional.calls import Call, repeated
+from refconv.functional.convolution import (
+    check_index_range,
+    conv_call,
+    conv_geometry,
+    conv_transpose_call,
+    mixing_geometry,
+    plan_conv_transpose_with,
+    plan_conv_with,
+    run_depthwise,
+    transposed_geometry,
+)
+from refconv.functional.fast import check_tiled, tiled_call
 from refconv.functional.shapes import read_gradient, read_kernel, read_shape, renamed
-from refconv.geometry import AxisGeometry, ConvGeometry
+from refconv.geometry import ConvGeometry
 from refconv.loops.cpu import gradients as loops
 
 _GRAD_WEIGHTS = {1: loops.conv1d_grad_weights, 2: loops.conv2d_grad_weights, 3: loops.conv3d_grad_weights}
@@ -95,26 +106,50 @@ def conv_grad_input(
     >>> conv_grad_input([[[1], [10]]], [[[1]], [[2]], [[3]]], (1, 6, 1), strides=2).ravel()
     array([ 1,  2, 13, 20, 30,  0])
     """
+    words = input_shape, strides, padding, dilation_rate, groups, data_format, backend
+    return repeated(_plan_conv_grad_input, (dy, weights), words, out)
+
+
+def _plan_conv_grad_input(
+    dy: Any,
+    weights: Any,
+    input_shape: Any,
+    strides: Any,
+    padding: Any,
+    dilation_rate: Any,
+    groups: Any,
+    data_format: Any,
+    backend: Any,
+    out: Any,
+) -> Call:
     shape = read_shape(input_shape, data_format)
     kernel = read_kernel("weights", weights, len(shape) - 2, _CONV_WEIGHTS)
     with renamed(input_size=("input_shape", tuple(input_shape))):
-        reading = rule.conv(
-            shape[1:-1],
-            kernel_size=kernel.shape[:-2],
-            strides=strides,
-            padding=padding,
-            dilation_rate=dilation_rate,
-            groups=groups,
-        )
-    geometry = reading.geometry
+        geometry = conv_geometry(shape, kernel.shape[:-2], strides, padding, dilation_rate, groups)
     geometry.check_channels(shape[-1], kernel.shape[-1])
     _check_size("weights", kernel, -2, shape[-1] // geometry.groups, f"the input has {shape[-1]} channels")
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, kernel.shape[-1]), data_format)
-    dtype = result_dtype(gradient, kernel)
-    check_out(out, shape, dtype, data_format, gradient, kernel)
-    target = direct_out(out, data_format)
-    result = conv_grad_input_with(geometry, gradient, kernel, backend=backend, out=target)
-    return delivered(result, dtype, data_format, out)
+    check_out(out, shape, result_dtype(gradient, kernel), data_format, gradient, kernel)
+    return _backwards(
+        conv_transpose_call, geometry.adjoint(), gradient, kernel, None, "scatter", data_format, backend, out
+    )
+
+
+def _backwards(plan: Callable[..., Call], *arguments: Any) -> Call:
+    """Plan a gradient as the forward function of `dy` that it is: what is wrong with `x` is wrong with `dy`."""
+    with renamed(x="dy"):
+        call = plan(*arguments)
+    forward, bias = call.run, call.operands[2]
+
+    def run(dy: Array, weights: Array, out: Array | None) -> Array:
+        return forward(dy, weights, bias, out)
+
+    def run_named(dy: Array, weights: Array, out: Array | None) -> Array:
+        with renamed(x="dy"):
+            return forward(dy, weights, bias, out)
+
+    # What repeats has been checked for good.
+    return Call(run if call.repeats else run_named, call.operands[:2], call.repeats)
 
 
 def conv_grad_input_with(
@@ -147,14 +182,18 @@ def conv_grad_input_with(
 
     Examples
     --------
+    >>> from refconv.geometry import AxisGeometry
     >>> conv_grad_input_with(ConvGeometry((AxisGeometry(4, 3),)), [[[1], [10]]], [[[1]], [[2]], [[3]]]).ravel()
     array([ 1, 12, 23, 30])
     """
+    return repeated(_plan_conv_grad_input_with, (dy, weights), (geometry, backend), out)
+
+
+def _plan_conv_grad_input_with(dy: Any, weights: Any, geometry: ConvGeometry, backend: Any, out: Any) -> Call:
     kernel = read_kernel("weights", weights, geometry.rank, _CONV_WEIGHTS)
     gradient = read_gradient(dy, (None, *geometry.output_size, kernel.shape[-1]))
     geometry.check_channels(kernel.shape[-2] * geometry.groups, kernel.shape[-1])
-    with renamed(x="dy"):
-        return conv_transpose_with(geometry.adjoint(), gradient, kernel, backend=backend, out=out)
+    return _backwards(plan_conv_transpose_with, gradient, kernel, None, geometry.adjoint(), backend, "scatter", out)
 
 
 def conv_grad_weights(
@@ -207,18 +246,27 @@ def conv_grad_weights(
     >>> conv_grad_weights([[[1], [2], [3], [4]]], [[[1], [10]]], 3).ravel()
     array([21, 32, 43])
     """
+    words = kernel_size, strides, padding, dilation_rate, groups, data_format, backend
+    return repeated(_plan_conv_grad_weights, (x, dy), words, out)
+
+
+def _plan_conv_grad_weights(
+    x: Any,
+    dy: Any,
+    kernel_size: Any,
+    strides: Any,
+    padding: Any,
+    dilation_rate: Any,
+    groups: Any,
+    data_format: Any,
+    backend: Any,
+    out: Any,
+) -> Call:
     signal = read_signal(x, data_format)
     with renamed(input_size=("x", describe(signal))):
-        reading = rule.conv(
-            signal.shape[1:-1],
-            kernel_size=kernel_size,
-            strides=strides,
-            padding=padding,
-            dilation_rate=dilation_rate,
-            groups=groups,
-        )
-    gradient = read_gradient(dy, (signal.shape[0], *reading.geometry.output_size, None), data_format)
-    return conv_grad_weights_with(reading.geometry, signal, gradient, backend=backend, out=out)
+        geometry = conv_geometry(signal.shape, kernel_size, strides, padding, dilation_rate, groups)
+    gradient = read_gradient(dy, (signal.shape[0], *geometry.output_size, None), data_format)
+    return _conv_grad_weights(geometry, signal, gradient, data_format, backend, out)
 
 
 def conv_grad_weights_with(
@@ -251,15 +299,24 @@ def conv_grad_weights_with(
 
     Examples
     --------
+    >>> from refconv.geometry import AxisGeometry
     >>> conv_grad_weights_with(ConvGeometry((AxisGeometry(4, 3),)), [[[1], [2], [3], [4]]], [[[1], [10]]]).ravel()
     array([21, 32, 43])
     """
+    return repeated(_plan_conv_grad_weights_with, (x, dy), (geometry, backend), out)
+
+
+def _plan_conv_grad_weights_with(x: Any, dy: Any, geometry: ConvGeometry, backend: Any, out: Any) -> Call:
     signal = _read_input(geometry, x)
     gradient = read_gradient(dy, (signal.shape[0], *geometry.output_size, None))
-    channels, filters = signal.shape[-1], gradient.shape[-1]
+    return _conv_grad_weights(geometry, signal, gradient, "channels_last", backend, out)
+
+
+def _conv_grad_weights(geometry: ConvGeometry, x: Array, dy: Array, data_format: str, backend: Any, out: Any) -> Call:
+    channels, filters = x.shape[-1], dy.shape[-1]
     geometry.check_channels(channels, filters)
     shape = (*geometry.kernel_size, channels // geometry.groups, filters)
-    return _grad_weights(geometry, shape, signal, gradient, result_dtype(signal, gradient), backend, out)
+    return _grad_weights(geometry, shape, x, dy, result_dtype(x, dy), data_format, backend, out)
 
 
 def conv_transpose_grad_input(
@@ -313,28 +370,34 @@ def conv_transpose_grad_input(
     >>> conv_transpose_grad_input(dy, [[[1]], [[2]], [[3]]], (1, 2, 1), strides=2).ravel()
     array([14, 26])
     """
+    words = input_shape, strides, padding, output_padding, dilation_rate, groups, data_format, backend
+    return repeated(_plan_conv_transpose_grad_input, (dy, weights), words, out)
+
+
+def _plan_conv_transpose_grad_input(
+    dy: Any,
+    weights: Any,
+    input_shape: Any,
+    strides: Any,
+    padding: Any,
+    output_padding: Any,
+    dilation_rate: Any,
+    groups: Any,
+    data_format: Any,
+    backend: Any,
+    out: Any,
+) -> Call:
     shape = read_shape(input_shape, data_format)
     kernel = read_kernel("weights", weights, len(shape) - 2, _TRANSPOSED_WEIGHTS)
     with renamed(input_size=("input_shape", tuple(input_shape))):
-        reading = rule.conv_transpose(
-            shape[1:-1],
-            kernel_size=kernel.shape[:-2],
-            strides=strides,
-            padding=padding,
-            output_padding=output_padding,
-            dilation_rate=dilation_rate,
-            groups=groups,
+        geometry = transposed_geometry(
+            shape, kernel.shape[:-2], strides, padding, output_padding, dilation_rate, groups
         )
-    geometry = reading.geometry
     filters = kernel.shape[-2] * geometry.groups
     geometry.check_channels(shape[-1], filters)
     _check_size("weights", kernel, -1, shape[-1], f"the input has {shape[-1]} channels")
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, filters), data_format)
-    dtype = result_dtype(gradient, kernel)
-    check_out(out, shape, dtype, data_format, gradient, kernel)
-    target = direct_out(out, data_format)
-    result = conv_transpose_grad_input_with(geometry, gradient, kernel, backend=backend, out=target)
-    return delivered(result, dtype, data_format, out)
+    return _backwards(conv_call, geometry.adjoint(), gradient, kernel, None, data_format, backend, out)
 
 
 def conv_transpose_grad_input_with(
@@ -367,16 +430,20 @@ def conv_transpose_grad_input_with(
 
     Examples
     --------
+    >>> from refconv.geometry import AxisGeometry
     >>> stamp = ConvGeometry((AxisGeometry.transposed(2, 3, stride=2),))
     >>> conv_transpose_grad_input_with(stamp, [[[1], [2], [3], [4], [5]]], [[[1]], [[2]], [[3]]]).ravel()
     array([14, 26])
     """
+    return repeated(_plan_conv_transpose_grad_input_with, (dy, weights), (geometry, backend), out)
+
+
+def _plan_conv_transpose_grad_input_with(dy: Any, weights: Any, geometry: ConvGeometry, backend: Any, out: Any) -> Call:
     kernel = read_kernel("weights", weights, geometry.rank, _TRANSPOSED_WEIGHTS)
     filters = kernel.shape[-2] * geometry.groups
     gradient = read_gradient(dy, (None, *geometry.output_size, filters))
     geometry.check_channels(kernel.shape[-1], filters)
-    with renamed(x="dy"):
-        return conv_with(geometry.adjoint(), gradient, kernel, backend=backend, out=out)
+    return _backwards(plan_conv_with, gradient, kernel, None, geometry.adjoint(), backend, out)
 
 
 def conv_transpose_grad_weights(
@@ -430,19 +497,30 @@ def conv_transpose_grad_weights(
     >>> conv_transpose_grad_weights([[[1], [10]]], [[[1], [2], [3], [4], [5]]], 3, strides=2).ravel()
     array([31, 42, 53])
     """
+    words = kernel_size, strides, padding, output_padding, dilation_rate, groups, data_format, backend
+    return repeated(_plan_conv_transpose_grad_weights, (x, dy), words, out)
+
+
+def _plan_conv_transpose_grad_weights(
+    x: Any,
+    dy: Any,
+    kernel_size: Any,
+    strides: Any,
+    padding: Any,
+    output_padding: Any,
+    dilation_rate: Any,
+    groups: Any,
+    data_format: Any,
+    backend: Any,
+    out: Any,
+) -> Call:
     signal = read_signal(x, data_format)
     with renamed(input_size=("x", describe(signal))):
-        reading = rule.conv_transpose(
-            signal.shape[1:-1],
-            kernel_size=kernel_size,
-            strides=strides,
-            padding=padding,
-            output_padding=output_padding,
-            dilation_rate=dilation_rate,
-            groups=groups,
+        geometry = transposed_geometry(
+            signal.shape, kernel_size, strides, padding, output_padding, dilation_rate, groups
         )
-    gradient = read_gradient(dy, (signal.shape[0], *reading.geometry.output_size, None), data_format)
-    return conv_transpose_grad_weights_with(reading.geometry, signal, gradient, backend=backend, out=out)
+    gradient = read_gradient(dy, (signal.shape[0], *geometry.output_size, None), data_format)
+    return _conv_transpose_grad_weights(geometry, signal, gradient, data_format, backend, out)
 
 
 def conv_transpose_grad_weights_with(
@@ -475,16 +553,30 @@ def conv_transpose_grad_weights_with(
 
     Examples
     --------
+    >>> from refconv.geometry import AxisGeometry
     >>> stamp = ConvGeometry((AxisGeometry.transposed(2, 3, stride=2),))
     >>> conv_transpose_grad_weights_with(stamp, [[[1], [10]]], [[[1], [2], [3], [4], [5]]]).ravel()
     array([31, 42, 53])
     """
+    return repeated(_plan_conv_transpose_grad_weights_with, (x, dy), (geometry, backend), out)
+
+
+def _plan_conv_transpose_grad_weights_with(x: Any, dy: Any, geometry: ConvGeometry, backend: Any, out: Any) -> Call:
     signal = _read_input(geometry, x)
     gradient = read_gradient(dy, (signal.shape[0], *geometry.output_size, None))
-    channels, filters = signal.shape[-1], gradient.shape[-1]
+    return _conv_transpose_grad_weights(geometry, signal, gradient, "channels_last", backend, out)
+
+
+def _conv_transpose_grad_weights(
+    geometry: ConvGeometry, x: Array, dy: Array, data_format: str, backend: Any, out: Any
+) -> Call:
+    channels, filters = x.shape[-1], dy.shape[-1]
     geometry.check_channels(channels, filters)
     shape = (*geometry.kernel_size, filters // geometry.groups, channels)
-    return _grad_weights(geometry.adjoint(), shape, gradient, signal, result_dtype(signal, gradient), backend, out)
+    # The roles are swapped for the sums, not for the caller, who gives the input first.
+    call = _grad_weights(geometry.adjoint(), shape, dy, x, result_dtype(x, dy), data_format, backend, out)
+    run = call.run
+    return Call(lambda x, dy, out: run(dy, x, out), call.operands[::-1], call.repeats)
 
 
 def depthwise_conv_grad_input(
@@ -531,6 +623,21 @@ def depthwise_conv_grad_input(
     >>> depthwise_conv_grad_input([[[1, 2], [10, 20]]], [[[1, 5]], [[2, 7]]], (1, 3, 1)).ravel()
     array([ 11, 126, 160])
     """
+    words = input_shape, strides, padding, dilation_rate, data_format, backend
+    return repeated(_plan_depthwise_grad_input, (dy, weights), words, out)
+
+
+def _plan_depthwise_grad_input(
+    dy: Any,
+    weights: Any,
+    input_shape: Any,
+    strides: Any,
+    padding: Any,
+    dilation_rate: Any,
+    data_format: Any,
+    backend: Any,
+    out: Any,
+) -> Call:
     shape = read_shape(input_shape, data_format)
     kernel = read_kernel("weights", weights, len(shape) - 2, _DEPTHWISE_WEIGHTS)
     _check_size("weights", kernel, -2, shape[-1], f"the input has {shape[-1]} channels")
@@ -538,11 +645,7 @@ def depthwise_conv_grad_input(
         geometry = _depthwise_geometry(shape, kernel.shape[:-2], strides, padding, dilation_rate)
     filters = math.prod(kernel.shape[-2:])
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, filters), data_format)
-    dtype = result_dtype(gradient, kernel)
-    check_out(out, shape, dtype, data_format, gradient, kernel)
-    target = direct_out(out, data_format)
-    result = depthwise_conv_grad_input_with(geometry, gradient, kernel, backend=backend, out=target)
-    return delivered(result, dtype, data_format, out)
+    return _depthwise_grad_input(geometry, gradient, kernel, data_format, backend, out)
 
 
 def depthwise_conv_grad_input_with(
@@ -575,28 +678,38 @@ def depthwise_conv_grad_input_with(
 
     Examples
     --------
+    >>> from refconv.geometry import AxisGeometry
     >>> geometry = ConvGeometry((AxisGeometry(3, 2),))
     >>> depthwise_conv_grad_input_with(geometry, [[[1, 2], [10, 20]]], [[[1, 5]], [[2, 7]]]).ravel()
     array([ 11, 126, 160])
     """
+    return repeated(_plan_depthwise_grad_input_with, (dy, weights), (geometry, backend), out)
+
+
+def _plan_depthwise_grad_input_with(dy: Any, weights: Any, geometry: ConvGeometry, backend: Any, out: Any) -> Call:
     kernel = read_kernel("weights", weights, geometry.rank, _DEPTHWISE_WEIGHTS)
-    *kernel_size, channels, multiplier = kernel.shape
-    gradient = read_gradient(dy, (None, *geometry.output_size, channels * multiplier))
-    result = result_dtype(gradient, kernel)
-    shape = (len(gradient), *geometry.input_size, channels)
-    backend = pick_backend(backend, gradient.size * math.prod(kernel_size), result, gradient, kernel)
+    gradient = read_gradient(dy, (None, *geometry.output_size, math.prod(kernel.shape[-2:])))
+    return _depthwise_grad_input(geometry, gradient, kernel, "channels_last", backend, out)
+
+
+def _depthwise_grad_input(
+    geometry: ConvGeometry, dy: Array, weights: Array, data_format: str, backend: Any, out: Any
+) -> Call:
+    *kernel_size, channels, multiplier = weights.shape
+    result = result_dtype(dy, weights)
+    shape = (len(dy), *geometry.input_size, channels)
+    backend = pick_backend(backend, dy.size * math.prod(kernel_size), result, dy, weights)
     if backend == "tiled":
         from refconv.tiled import depthwise
 
         check_index_range(geometry.axes)
-        check_out(out, shape, result, "channels_last", gradient, kernel)
-        target = direct_out(out, "channels_last")
-        gradient, kernel = tiled_arrays(result, shape, gradient, kernel)
-        return delivered(depthwise.depthwise_grad_input(geometry, gradient, kernel, target), result, out=out)
-    grouped = kernel.reshape(*kernel_size, 1, channels * multiplier)
-    with renamed(x="dy"):
-        adjoint = replace(geometry, groups=channels).adjoint()
-        return conv_transpose_with(adjoint, gradient, grouped, backend=backend, out=out)
+        check_out(out, shape, result, data_format, dy, weights)
+        check_tiled(result, shape, dy, weights)
+        ready = depthwise.ready_depthwise_grad_input(geometry, shape[0], channels, multiplier, result)
+        return tiled_call(ready, (dy, weights), result, data_format, out)
+    grouped = weights.reshape(*kernel_size, 1, channels * multiplier)
+    adjoint = replace(geometry, groups=channels).adjoint()
+    return _backwards(conv_transpose_call, adjoint, dy, grouped, None, "scatter", data_format, backend, out)
 
 
 def depthwise_conv_grad_weights(
@@ -644,11 +757,26 @@ def depthwise_conv_grad_weights(
     array([[[21, 42]],
            [[32, 64]]])
     """
+    words = kernel_size, strides, padding, dilation_rate, data_format, backend
+    return repeated(_plan_depthwise_grad_weights, (x, dy), words, out)
+
+
+def _plan_depthwise_grad_weights(
+    x: Any,
+    dy: Any,
+    kernel_size: Any,
+    strides: Any,
+    padding: Any,
+    dilation_rate: Any,
+    data_format: Any,
+    backend: Any,
+    out: Any,
+) -> Call:
     signal = read_signal(x, data_format)
     with renamed(input_size=("x", describe(signal))):
         geometry = _depthwise_geometry(signal.shape, kernel_size, strides, padding, dilation_rate)
     gradient = read_gradient(dy, (signal.shape[0], *geometry.output_size, None), data_format)
-    return depthwise_conv_grad_weights_with(geometry, signal, gradient, backend=backend, out=out)
+    return _depthwise_grad_weights(geometry, signal, gradient, data_format, backend, out)
 
 
 def depthwise_conv_grad_weights_with(
@@ -681,32 +809,46 @@ def depthwise_conv_grad_weights_with(
 
     Examples
     --------
+    >>> from refconv.geometry import AxisGeometry
     >>> geometry = ConvGeometry((AxisGeometry(3, 2),))
     >>> depthwise_conv_grad_weights_with(geometry, [[[1], [2], [3]]], [[[1, 2], [10, 20]]]).ravel()
     array([21, 42, 32, 64])
     """
+    return repeated(_plan_depthwise_grad_weights_with, (x, dy), (geometry, backend), out)
+
+
+def _plan_depthwise_grad_weights_with(x: Any, dy: Any, geometry: ConvGeometry, backend: Any, out: Any) -> Call:
     signal = _read_input(geometry, x)
-    channels = signal.shape[-1]
     gradient = read_gradient(dy, (signal.shape[0], *geometry.output_size, None))
-    if gradient.shape[-1] % channels:
-        written = f"{gradient.shape[-1]} channels are no multiple of the input's {channels}"
-        raise ConvError("dy", describe(gradient), written, "give channels * multiplier", "G11")
-    dtype = result_dtype(signal, gradient)
-    shape = (*geometry.kernel_size, channels, gradient.shape[-1] // channels)
-    check_out(out, shape, dtype, "channels_last", signal, gradient)
-    work = gradient.size * math.prod(geometry.kernel_size)
-    backend = pick_backend(backend, work, dtype, signal, gradient)
+    return _depthwise_grad_weights(geometry, signal, gradient, "channels_last", backend, out)
+
+
+def _depthwise_grad_weights(
+    geometry: ConvGeometry, x: Array, dy: Array, data_format: str, backend: Any, out: Any
+) -> Call:
+    channels = x.shape[-1]
+    if dy.shape[-1] % channels:
+        written = f"{dy.shape[-1]} channels are no multiple of the input's {channels}"
+        raise ConvError("dy", describe(dy), written, "give channels * multiplier", "G11")
+    dtype = result_dtype(x, dy)
+    multiplier = dy.shape[-1] // channels
+    shape = (*geometry.kernel_size, channels, multiplier)
+    check_out(out, shape, dtype, "channels_last", x, dy)
+    backend = pick_backend(backend, dy.size * math.prod(geometry.kernel_size), dtype, x, dy)
     if backend == "tiled":
         from refconv.tiled import depthwise
 
         check_index_range(geometry.axes)
-        target = direct_out(out, "channels_last")
-        signal, gradient = tiled_arrays(dtype, shape, signal, gradient)
-        computed = depthwise.depthwise_grad_weights(geometry, signal, gradient, target)
-        return delivered(computed, dtype, out=out)
-    grouped = (*geometry.kernel_size, 1, gradient.shape[-1])
-    result = _grad_weights(replace(geometry, groups=channels), grouped, signal, gradient, dtype, backend)
-    return delivered(result.reshape(shape), dtype, out=out)
+        check_tiled(dtype, shape, x, dy)
+        ready = depthwise.ready_depthwise_grad_weights(geometry, len(x), channels, multiplier, dtype)
+        return tiled_call(ready, (x, dy), dtype, data_format, out, signals=2, gives_signal=False)
+    grouped = (*geometry.kernel_size, 1, dy.shape[-1])
+    call = _grad_weights(replace(geometry, groups=channels), grouped, x, dy, dtype, "channels_last", backend, None)
+
+    def run(x: Array, dy: Array, out: Array | None) -> Array:
+        return delivered(call.run(x, dy, None).reshape(shape), dtype, out=out)
+
+    return Call(run, call.operands)
 
 
 def separable_conv_grad_input(
@@ -759,18 +901,51 @@ def separable_conv_grad_input(
             [ 3, -6],
             [ 2, -4]]])
     """
+    operands = dy, depthwise_weights, pointwise_weights
+    words = input_shape, strides, padding, dilation_rate, data_format, backend
+    return repeated(_plan_separable_grad_input, operands, words, out)
+
+
+def _plan_separable_grad_input(
+    dy: Any,
+    depthwise_weights: Any,
+    pointwise_weights: Any,
+    input_shape: Any,
+    strides: Any,
+    padding: Any,
+    dilation_rate: Any,
+    data_format: Any,
+    backend: Any,
+    out: Any,
+) -> Call:
     shape = read_shape(input_shape, data_format)
     depthwise, pointwise = _read_steps(depthwise_weights, pointwise_weights, shape[-1], len(shape) - 2)
     with renamed(input_size=("input_shape", tuple(input_shape))):
         geometry = _depthwise_geometry(shape, depthwise.shape[:-2], strides, padding, dilation_rate)
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, pointwise.shape[-1]), data_format)
-    result = result_dtype(gradient, depthwise, pointwise)
-    check_out(out, shape, result, data_format, gradient, depthwise, pointwise)
-    backend = _separable_backend(backend, result, gradient, depthwise, pointwise)
-    between = _grad_between(geometry, gradient, pointwise, result, backend)
-    target = direct_out(out, data_format) if between.dtype == result else None
-    computed = depthwise_conv_grad_input_with(geometry, between, depthwise, backend=backend, out=target)
-    return delivered(computed, result, data_format, out)
+    operands = gradient, depthwise, pointwise
+    result = result_dtype(*operands)
+    check_out(out, shape, result, data_format, *operands)
+    backend = _separable_backend(backend, result, *operands)
+    mixing = mixing_geometry(geometry)
+    if backend == "tiled":
+        from refconv.tiled import separable
+
+        channels, multiplier = depthwise.shape[-2:]
+        check_tiled(result, (shape[0], *geometry.output_size, pointwise.shape[-2]), *operands)
+        check_index_range(geometry.axes)
+        ready = separable.ready_separable_grad_input(
+            geometry, shape[0], channels, multiplier, pointwise.shape[-1], result
+        )
+        return tiled_call(ready, operands, result, data_format, out)
+
+    def run(dy: Array, depthwise: Array, pointwise: Array, out: Array | None) -> Array:
+        exact = dy.astype(loop_dtype(result), copy=False)
+        between = conv_grad_input_with(mixing, exact, pointwise, backend=backend)
+        computed = depthwise_conv_grad_input_with(geometry, between, depthwise, backend=backend)
+        return delivered(computed, result, data_format, out)
+
+    return Call(run, operands)
 
 
 def separable_conv_grad_weights(
@@ -784,6 +959,7 @@ def separable_conv_grad_weights(
     dilation_rate: Any = 1,
     data_format: str = "channels_last",
     backend: str | None = None,
+    out: tuple[Array, Array] | None = None,
 ) -> tuple[Array, Array]:
     """Return the gradients to both weights of a separable convolution.
 
@@ -803,6 +979,8 @@ def separable_conv_grad_weights(
         As they were given to `separable_conv`.
     backend : str, optional
         As in `refconv.functional.conv`.
+    out : tuple of ndarray, optional
+        Two arrays to fill and return, as in `refconv.functional.conv`.
 
     Returns
     -------
@@ -824,30 +1002,63 @@ def separable_conv_grad_weights(
     >>> depthwise.ravel(), pointwise.ravel()
     (array([  5, -50,   8, -80]), array([ 13, 260]))
     """
+    operands = x, dy, depthwise_weights, pointwise_weights
+    words = strides, padding, dilation_rate, data_format, backend
+    return repeated(_plan_separable_grad_weights, operands, words, out)
+
+
+def _plan_separable_grad_weights(
+    x: Any,
+    dy: Any,
+    depthwise_weights: Any,
+    pointwise_weights: Any,
+    strides: Any,
+    padding: Any,
+    dilation_rate: Any,
+    data_format: Any,
+    backend: Any,
+    out: Any,
+) -> Call:
     signal = read_signal(x, data_format)
     depthwise, pointwise = _read_steps(depthwise_weights, pointwise_weights, signal.shape[-1], signal.ndim - 2)
     with renamed(input_size=("x", describe(signal))):
         geometry = _depthwise_geometry(signal.shape, depthwise.shape[:-2], strides, padding, dilation_rate)
     gradient = read_gradient(dy, (signal.shape[0], *geometry.output_size, pointwise.shape[-1]), data_format)
-    result = result_dtype(signal, gradient, depthwise, pointwise)
+    operands = signal, gradient, depthwise, pointwise
+    result = result_dtype(*operands)
+    _check_pair(out, (depthwise.shape, pointwise.shape), result, *operands)
     backend = _separable_backend(backend, result, gradient, signal, depthwise, pointwise)
-    between = _grad_between(geometry, gradient, pointwise, result, backend)
-    signal = signal.astype(between.dtype, copy=False)
-    grad_depthwise = depthwise_conv_grad_weights_with(geometry, signal, between, backend=backend)
-    # The same geometry in numbers, so that the words need not be read twice.
-    columns = depthwise_conv(
-        signal,
-        depthwise,
-        strides=tuple(axis.stride for axis in geometry.axes),
-        padding=tuple((axis.pad_before, axis.pad_after) for axis in geometry.axes),
-        dilation_rate=tuple(axis.dilation for axis in geometry.axes),
-        backend=backend,
-    )
-    grad_pointwise = conv_grad_weights_with(_mixing(geometry), columns, gradient, backend=backend)
-    return finished(grad_depthwise, result), finished(grad_pointwise, result)
+    mixing = mixing_geometry(geometry)
+    if backend == "tiled":
+        from refconv.tiled import separable
+
+        channels, multiplier = depthwise.shape[-2:]
+        between = (signal.shape[0], *geometry.output_size, 2 * pointwise.shape[-2])
+        check_tiled(result, between, *operands)
+        check_index_range(geometry.axes)
+        ready = separable.ready_separable_grad_weights(
+            geometry, len(signal), channels, multiplier, pointwise.shape[-1], result
+        )
+        return tiled_call(ready, operands, result, data_format, out, signals=2, gives_signal=False)
+
+    def run(
+        x: Array, dy: Array, depthwise: Array, pointwise: Array, out: tuple[Array, Array] | None
+    ) -> tuple[Array, Array]:
+        exact = loop_dtype(result)
+        between = conv_grad_input_with(mixing, dy.astype(exact, copy=False), pointwise, backend=backend)
+        data = x.astype(exact, copy=False)
+        columns = run_depthwise(geometry, exact, data, depthwise, np.zeros(between.shape[-1], np.int64), backend)
+        of_depthwise = depthwise_conv_grad_weights_with(geometry, data, between, backend=backend)
+        of_pointwise = conv_grad_weights_with(mixing, columns, dy, backend=backend)
+        first, second = out or (None, None)
+        return delivered(of_depthwise, result, out=first), delivered(of_pointwise, result, out=second)
+
+    return Call(run, operands)
 
 
-def bias_grad(dy: Any, *, data_format: str = "channels_last") -> Array:
+def bias_grad(
+    dy: Any, *, data_format: str = "channels_last", backend: str | None = None, out: Array | None = None
+) -> Array:
     """Return the gradient to a bias: the sum of `dy` over the batch and all places.
 
     Parameters
@@ -856,6 +1067,10 @@ def bias_grad(dy: Any, *, data_format: str = "channels_last") -> Array:
         The gradient to the output.
     data_format : str
         ``"channels_last"`` or ``"channels_first"``.
+    backend : str, optional
+        As in `refconv.functional.conv`.
+    out : ndarray, optional
+        What to fill and return, as in `refconv.functional.conv`.
 
     Returns
     -------
@@ -865,18 +1080,36 @@ def bias_grad(dy: Any, *, data_format: str = "channels_last") -> Array:
     Raises
     ------
     ConvError
-        If `dy` is malformed.
+        If `dy` is malformed, or memory does not suffice.
 
     Examples
     --------
     >>> bias_grad([[[1, 10], [2, 20]]])
     array([ 3, 30])
     """
+    return repeated(_plan_bias_grad, (dy,), (data_format, backend), out)
+
+
+def _plan_bias_grad(dy: Any, data_format: Any, backend: Any, out: Any) -> Call:
     gradient = read_signal(dy, data_format, "dy")
     filters, result = gradient.shape[-1], result_dtype(gradient)
-    out, cells = working_arrays((filters,), result, gradient, because=("dy", describe(gradient)))
-    loops.grad_bias(out, cells.reshape(-1, filters), steps=gradient.size)
-    return finished(out, result)
+    check_out(out, (filters,), result, "channels_last", gradient)
+    backend = pick_backend(backend, gradient.size, result, gradient)
+    if backend == "tiled":
+        from refconv.tiled import cpu
+
+        with renamed(x="dy"):
+            check_tiled(result, gradient.shape[:-1], gradient)
+        ready = cpu.ready_bias_grad(gradient.size // filters, filters, result)
+        return tiled_call(ready, (gradient,), result, data_format, out, gives_signal=False)
+
+    def run(dy: Array, out: Array | None) -> Array:
+        computed, cells = working_arrays((filters,), result, dy, because=("dy", describe(dy)))
+        cells = cells.reshape(-1, filters)
+        run_textbook(backend, loops.grad_bias, computed, cells, steps=cells.size)
+        return delivered(computed, result, out=out)
+
+    return Call(run, (gradient,))
 
 
 def _grad_weights(
@@ -885,10 +1118,11 @@ def _grad_weights(
     x: Array,
     dy: Array,
     result: np.dtype[Any],
-    backend: str | None = None,
-    out: Array | None = None,
-) -> Array:
-    """Sum what each weight of the convolution by `geometry` met."""
+    data_format: str,
+    backend: str | None,
+    out: Array | None,
+) -> Call:
+    """Plan to sum what each weight of the convolution by `geometry` met."""
     check_index_range(geometry.axes)
     check_out(out, shape, result, "channels_last", x, dy)
     steps = math.prod(shape) * math.prod(dy.shape[:-1])
@@ -896,13 +1130,17 @@ def _grad_weights(
     if backend == "tiled":
         from refconv.tiled import cpu
 
-        target = direct_out(out, "channels_last")
-        x, dy = tiled_arrays(result, shape, x, dy)
-        computed = cpu.conv_grad_weights(geometry, x, dy, target)
+        check_tiled(result, shape, x, dy)
+        ready = cpu.ready_conv_grad_weights(geometry, len(x), x.shape[-1], dy.shape[-1], result)
+        return tiled_call(ready, (x, dy), result, data_format, out, signals=2, gives_signal=False)
+    loop = _GRAD_WEIGHTS[geometry.rank]
+
+    def run(x: Array, dy: Array, out: Array | None) -> Array:
+        computed, x, dy = working_arrays(shape, result, x, dy)
+        run_textbook(backend, loop, computed, x, dy, *geometry.axes, geometry.groups, steps=steps)
         return delivered(computed, result, out=out)
-    computed, x, dy = working_arrays(shape, result, x, dy)
-    run_textbook(backend, _GRAD_WEIGHTS[geometry.rank], computed, x, dy, *geometry.axes, geometry.groups, steps=steps)
-    return delivered(computed, result, out=out)
+
+    return Call(run, (x, dy))
 
 
 def _depthwise_geometry(
@@ -913,11 +1151,6 @@ def _depthwise_geometry(
     ).geometry
 
 
-def _mixing(geometry: ConvGeometry) -> ConvGeometry:
-    """Return the geometry of the pointwise step that follows a depthwise one."""
-    return ConvGeometry(tuple(AxisGeometry(size, 1) for size in geometry.output_size))
-
-
 def _separable_backend(backend: str | None, result: np.dtype[Any], dy: Array, *others: Array) -> str:
     """Choose one backend for both steps of a separable convolution."""
     depthwise, pointwise = others[-2:]
@@ -925,10 +1158,14 @@ def _separable_backend(backend: str | None, result: np.dtype[Any], dy: Array, *o
     return pick_backend(backend, work, result, dy, *others)
 
 
-def _grad_between(geometry: ConvGeometry, dy: Array, pointwise: Array, result: np.dtype[Any], backend: str) -> Array:
-    """Return the gradient to what stands between the steps of a separable convolution, not yet rounded."""
-    dtype = result if backend == "tiled" else loop_dtype(result)
-    return conv_grad_input_with(_mixing(geometry), dy.astype(dtype, copy=False), pointwise, backend=backend)
+def _check_pair(out: Any, shapes: Sequence[tuple[int, ...]], result: np.dtype[Any], *arrays: Array) -> None:
+    """Check that two results can be written to `out`."""
+    if out is None:
+        return
+    if not isinstance(out, tuple) or len(out) != 2:
+        raise ConvError("out", type(out).__name__, "there are two results", "give a tuple of two arrays")
+    check_out(out[0], shapes[0], result, "channels_last", *arrays)
+    check_out(out[1], shapes[1], result, "channels_last", *arrays, out[0])
 
 
 def _read_steps(depthwise: Any, pointwise: Any, channels: int, rank: int) -> tuple[Array, Array]:

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from refconv.geometry import ConvGeometry
+from refconv.geometry import AxisGeometry, ConvGeometry
 from refconv.tiled import choose, contraction, lines, packing
 from refconv.tiled.plan import GradientPlan, Plan, conv_plan, gradient_plan
 from refconv.tiled.running import PARALLEL_WORK, empty, flat, no_bias, run
 from refconv.tiled.simd import lanes
 
 Array = npt.NDArray[Any]
+DType = np.dtype[Any]
+
+# Takes x, weights, bias or None, and what to fill or None.
+ReadyConv = Callable[..., Array]
 
 # Packing fewer weights than this takes one thread less time than compiling it for several is worth.
 PARALLEL_PACKING = 500_000
@@ -44,6 +49,7 @@ class PackedWeights:
 
     def __init__(self, weights: Array) -> None:
         self.weights = weights
+        self.shape = weights.shape
         self._copies: dict[tuple[object, ...], Array] = {}
 
     def packed(self, choice: ConvChoice, transposed: bool) -> Array:
@@ -122,37 +128,35 @@ def _lines_choice(
     return LinesChoice(tile, plan, sizes, (batch * math.prod(geometry.input_size[:-1]), length, channels), work)
 
 
-def _run_conv(
-    geometry: ConvGeometry,
-    x: Array,
-    weights: Array | PackedWeights,
-    bias: Array | None,
-    out: Array | None,
-    transposed: bool,
-) -> Array:
-    kept = weights if isinstance(weights, PackedWeights) else PackedWeights(weights)
-    weights = kept.weights
-    filters = weights.shape[-2] * geometry.groups if transposed else weights.shape[-1]
-    batch, channels = x.shape[0], x.shape[-1]
-    if out is None:
-        out = empty((batch, *geometry.output_size, filters), x.dtype)
+def _ready(
+    geometry: ConvGeometry, batch: int, channels: int, filters: int, dtype: DType, transposed: bool
+) -> ReadyConv:
+    shape = (batch, *geometry.output_size, filters)
     if batch == 0:
+        return lambda x, weights, bias=None, out=None: empty(shape, dtype) if out is None else out
+    choice, in_lines = _conv_choice(geometry, batch, channels, filters, lanes(dtype), transposed)
+    none = no_bias(filters, dtype)
+    rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
+    sums = math.prod(choice.sizes[:3]) * choice.tile.rows * choice.tile.vectors * lanes(dtype)
+
+    def call(x: Array, weights: Array | PackedWeights, bias: Array | None = None, out: Array | None = None) -> Array:
+        if out is None:
+            out = empty(shape, dtype)
+        if bias is None:
+            bias = none
+        kept, own = (weights, weights.weights) if isinstance(weights, PackedWeights) else (None, weights)
+        if in_lines is not None:
+            _run_lines(in_lines, x, own, bias, out)
+        if len(choice.plan.segments):
+            if choice.packed:
+                own = _packed(choice, own, transposed) if kept is None else kept.packed(choice, transposed)
+            run(
+                contraction.contract, choice.work, rows, vectors, choice.sizes, *choice.plan,
+                flat(x), flat(own), flat(bias), empty((sums,), dtype), out.reshape(-1),
+            )  # fmt: skip
         return out
-    choice, in_lines = _conv_choice(geometry, batch, channels, filters, lanes(x.dtype), transposed)
-    if bias is None:
-        bias = no_bias(filters, x.dtype)
-    if in_lines is not None:
-        _run_lines(in_lines, x, weights, bias, out)
-    if len(choice.plan.segments):
-        rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
-        if choice.packed:
-            weights = kept.packed(choice, transposed)
-        scratch = _scratch(choice.tile, math.prod(choice.sizes[:3]), x.dtype)
-        run(
-            contraction.contract, choice.work, rows, vectors, choice.sizes, *choice.plan,
-            flat(x), flat(weights), flat(bias), scratch, out.reshape(-1),
-        )  # fmt: skip
-    return out
+
+    return call
 
 
 def _run_lines(choice: LinesChoice, x: Array, weights: Array, bias: Array, out: Array) -> None:
@@ -180,6 +184,26 @@ def _packed(choice: ConvChoice, weights: Array, transposed: bool) -> Array:
     return packed
 
 
+def ready_conv(geometry: ConvGeometry, batch: int, channels: int, filters: int, dtype: DType) -> ReadyConv:
+    """Plan a convolution of given sizes, once for many calls.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        Any, also with inserted zeros or a `reversed` kernel.
+    batch, channels, filters : int
+        Of the arrays, all groups together.
+    dtype : dtype
+        Of all arrays.
+
+    Returns
+    -------
+    callable
+        As `conv` without the geometry.
+    """
+    return _ready(geometry, batch, channels, filters, dtype, transposed=False)
+
+
 def conv(
     geometry: ConvGeometry,
     x: Array,
@@ -199,7 +223,28 @@ def conv(
     out : ndarray, shape (batch, out..., filters), optional
         Filled and returned.
     """
-    return _run_conv(geometry, x, weights, bias, out, transposed=False)
+    filters = weights.shape[-1]
+    return ready_conv(geometry, x.shape[0], x.shape[-1], filters, x.dtype)(x, weights, bias, out)
+
+
+def ready_conv_transpose(geometry: ConvGeometry, batch: int, channels: int, filters: int, dtype: DType) -> ReadyConv:
+    """Plan a transposed convolution of given sizes, once for many calls.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        The gather's.
+    batch, channels, filters : int
+        Of the arrays, all groups together.
+    dtype : dtype
+        Of all arrays.
+
+    Returns
+    -------
+    callable
+        As `conv_transpose` without the geometry.
+    """
+    return _ready(geometry, batch, channels, filters, dtype, transposed=True)
 
 
 def conv_transpose(
@@ -221,7 +266,8 @@ def conv_transpose(
     out : ndarray, shape (batch, out..., filters), optional
         Filled and returned.
     """
-    return _run_conv(geometry, x, weights, bias, out, transposed=True)
+    filters = weights.shape[-2] * geometry.groups
+    return ready_conv_transpose(geometry, x.shape[0], x.shape[-1], filters, x.dtype)(x, weights, bias, out)
 
 
 class GradientChoice(NamedTuple):
@@ -250,6 +296,56 @@ def _gradient_choice(
     return GradientChoice(tile, plan, sizes, work)
 
 
+def ready_conv_grad_weights(
+    geometry: ConvGeometry, batch: int, channels: int, filters: int, dtype: DType
+) -> Callable[[Array, Array, Array | None], Array]:
+    """Plan the gradient of a convolution's weights for given sizes, once for many calls.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        Of the convolution.
+    batch, channels, filters : int
+        Of the arrays, all groups together.
+    dtype : dtype
+        Of all arrays.
+
+    Returns
+    -------
+    callable
+        As `conv_grad_weights` without the geometry.
+    """
+    shape = (*geometry.kernel_size, channels // geometry.groups, filters)
+    if batch == 0:
+        return lambda x, dy, out: _zeros(shape, dtype, out)
+    choice = _gradient_choice(geometry, batch, channels, filters, lanes(dtype))
+    parts = choice.sizes[1]
+    rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
+
+    def call(x: Array, dy: Array, out: Array | None) -> Array:
+        if out is None:
+            out = empty(shape, dtype)
+        sums = out[None] if parts == 1 else empty((parts, *shape), dtype)
+        sums.fill(0)
+        run(
+            contraction.contract_gradient, choice.work, rows, vectors, choice.sizes, *choice.plan,
+            flat(x), flat(dy), sums.reshape(-1),
+        )  # fmt: skip
+        if parts > 1:
+            with np.errstate(all="ignore"):  # As silent as compiled code is about NaN and infinity.
+                np.add.reduce(sums, axis=0, out=out)
+        return out
+
+    return call
+
+
+def _zeros(shape: tuple[int, ...], dtype: DType, out: Array | None) -> Array:
+    if out is None:
+        out = empty(shape, dtype)
+    out.fill(0)
+    return out
+
+
 def conv_grad_weights(geometry: ConvGeometry, x: Array, dy: Array, out: Array | None = None) -> Array:
     """Return the gradient of a convolution's weights.
 
@@ -263,24 +359,31 @@ def conv_grad_weights(geometry: ConvGeometry, x: Array, dy: Array, out: Array | 
     out : ndarray, shape (k..., channels / groups, filters), optional
         Filled and returned.
     """
-    batch, channels, filters = x.shape[0], x.shape[-1], dy.shape[-1]
-    if out is None:
-        out = empty((*geometry.kernel_size, channels // geometry.groups, filters), x.dtype)
-    if batch == 0:
-        out.fill(0)
+    return ready_conv_grad_weights(geometry, x.shape[0], x.shape[-1], dy.shape[-1], x.dtype)(x, dy, out)
+
+
+def ready_bias_grad(cells: int, filters: int, dtype: DType) -> Callable[[Array, Array | None], Array]:
+    """Plan the gradient of a bias for so many cells, once for many calls.
+
+    A bias is the weight of a channel that is 1 everywhere.
+
+    Returns
+    -------
+    callable
+        From the output's gradient and what to fill, or None, to the sums.
+    """
+    if cells == 0:
+        return lambda dy, out: _zeros((filters,), dtype, out)
+    ready = ready_conv_grad_weights(ConvGeometry((AxisGeometry(cells, 1),)), 1, 1, filters, dtype)
+    ones = np.ones(cells, dtype)
+
+    def call(dy: Array, out: Array | None) -> Array:
+        if out is None:
+            out = empty((filters,), dtype)
+        ready(ones, dy, out.reshape(1, 1, filters))
         return out
-    choice = _gradient_choice(geometry, batch, channels, filters, lanes(x.dtype))
-    parts = choice.sizes[1]
-    sums = out[None] if parts == 1 else empty((parts, *out.shape), out.dtype)
-    sums.fill(0)
-    rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
-    run(
-        contraction.contract_gradient, choice.work, rows, vectors, choice.sizes, *choice.plan,
-        flat(x), flat(dy), sums.reshape(-1),
-    )  # fmt: skip
-    if parts > 1:
-        np.add.reduce(sums, axis=0, out=out)
-    return out
+
+    return call
 
 
 def conv_transpose_grad_weights(geometry: ConvGeometry, x: Array, dy: Array, out: Array | None = None) -> Array:

@@ -1,0 +1,91 @@
+"""Calls of the fast path: operands as its kernels want them, and its results as the caller wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from refconv.functional.arrays import Array, bytes_of, describe
+from refconv.functional.backend import delivered, direct_out
+from refconv.functional.calls import Call
+from refconv.memory import check_memory
+
+
+def check_tiled(result: np.dtype[Any], shape: tuple[int, ...], *operands: Array) -> None:
+    """Check that memory suffices for an output of this shape and for the operands that must be copied.
+
+    Raises
+    ------
+    ConvError
+        If it does not.
+    """
+    copied = [array for array in operands if not _fits(array, result)]
+    size = bytes_of(shape, result) + sum(bytes_of(array.shape, result) for array in copied)
+    check_memory("x", describe(operands[0]), f"the output of shape {shape}", size)
+
+
+def tiled_call(
+    ready: Callable[..., Any],
+    operands: tuple[Any, ...],
+    result: np.dtype[Any],
+    data_format: str = "channels_last",
+    out: Any = None,
+    *,
+    signals: int = 1,
+    gives_signal: bool = True,
+) -> Call:
+    """Return the call of a kernel of the tiled backend.
+
+    Parameters
+    ----------
+    ready : callable
+        Takes the operands, C-contiguous, channels last and of the result's dtype, and what to fill or None;
+        returns an array, or a tuple of some, and then fills as many.
+    operands : tuple of ndarray or None
+        Channels last.
+    result : dtype
+        Of the result.
+    data_format, out
+        As the caller gave them; `out` is checked already.
+    signals : int
+        How many of the operands, the first ones, have the caller's data format.
+    gives_signal : bool
+        Whether the result has it, too.
+    """
+    first = data_format == "channels_first"
+    result_format = data_format if gives_signal else "channels_last"
+    direct = _direct(out, result_format) is out
+    if direct and not first and all(array is None or _fits(array, result) for array in operands):
+        return Call(ready, operands, repeats=True)
+
+    def run(*given: Any) -> Any:
+        *arrays, out = given
+        if first:
+            arrays[:signals] = [np.moveaxis(array, 1, -1) for array in arrays[:signals]]
+        fitting = [array if array is None or _fits(array, result) else _fitted(array, result) for array in arrays]
+        computed = ready(*fitting, _direct(out, result_format))
+        if isinstance(computed, tuple):
+            targets = (None,) * len(computed) if out is None else out
+            return tuple(delivered(array, result, out=target) for array, target in zip(computed, targets, strict=True))
+        return delivered(computed, result, result_format, out)
+
+    if first:
+        operands = (*(np.moveaxis(array, -1, 1) for array in operands[:signals]), *operands[signals:])
+    return Call(run, operands, repeats=True)
+
+
+def _direct(out: Any, data_format: str) -> Any:
+    """Return `out` if a kernel can fill it, else None."""
+    if isinstance(out, tuple):
+        return out if all(direct_out(array, data_format) is array for array in out) else None
+    return direct_out(out, data_format)
+
+
+def _fits(array: Array, result: np.dtype[Any]) -> bool:
+    return array.dtype == result and array.flags.c_contiguous and array.flags.aligned
+
+
+def _fitted(array: Array, result: np.dtype[Any]) -> Array:
+    return np.require(array, result, ["C_CONTIGUOUS", "ALIGNED"])
