@@ -61,6 +61,8 @@ class Activation:
         self.function = function
         self.name: str = function.__name__
         self.parameters = dict(parameters or {})
+        # Whether every output is the input or a whole number, and every slope 0 or 1: exact in any precision.
+        self.selects = False
         self._slope: Callable[..., Any] | None = None
         self._pull_back: Callable[..., Any] | None = None
 
@@ -74,6 +76,8 @@ class Activation:
         *args, **parameters
             Parameters of the function, for this call.
         """
+        if self.selects and not (args or parameters):
+            return np.asarray(self.function(np.asarray(x)))
         return _rounded_once(lambda wide: self.function(wide, *args, **{**self.parameters, **parameters}), x)
 
     def gradient(self, x: Any, dy: Any, **parameters: Any) -> np.ndarray:
@@ -106,7 +110,12 @@ class Activation:
         >>> relu.gradient(np.array([-1.0, 2.0]), np.array([10.0, 20.0]))
         array([ 0., 20.])
         """
-        slope, pull_back, upstream = self._slope, self._pull_back, np.asarray(dy, np.float64)
+        slope, pull_back = self._slope, self._pull_back
+        if self.selects and slope is not None and not parameters and np.asarray(x).dtype.kind == "f":
+            x = np.asarray(x)
+            with np.errstate(all="ignore"):
+                return np.asarray(dy, x.dtype) * slope(x).astype(np.bool_)
+        upstream = np.asarray(dy, np.float64)
         values = {**self.parameters, **parameters}
         if slope is not None:
             return _rounded_once(lambda wide: upstream * slope(wide, **values), x)
@@ -213,6 +222,9 @@ def linear(x: Any) -> Any:
     return x
 
 
+linear.selects = True
+
+
 @linear.slope
 def _linear_slope(x: Any) -> Any:
     return np.ones_like(x)
@@ -235,6 +247,9 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
     if max_value is not None:
         y = np.clip(y, 0, max_value)
     return y - negative_slope * np.maximum(threshold - x, 0) if negative_slope else y
+
+
+relu.selects = True
 
 
 @relu.slope
@@ -260,6 +275,9 @@ def _leaky_relu_slope(x: Any, negative_slope: float = 0.2) -> Any:
 def relu6(x: Any) -> Any:
     """Return ``min(max(x, 0), 6)``."""
     return np.clip(x, 0, 6)
+
+
+relu6.selects = True
 
 
 @relu6.slope

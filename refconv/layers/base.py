@@ -149,6 +149,8 @@ class Layer:
         self._arrays: dict[str, np.ndarray | None] = {}
         self._channels: int | None = None
         self._kept: Kept | None = None
+        # The shape of inputs that was found to be right last.
+        self._accepted: tuple[int, ...] | None = None
         self.gradients: list[np.ndarray] = []
         self.batch_input_shape = None if input_shape is None else self._declared_shape(input_shape)
 
@@ -552,7 +554,9 @@ class Layer:
     def _built_for(self, x: np.ndarray) -> Iterator[None]:
         """Build the layer if need be, and let errors name the caller's inputs."""
         try:
-            self.build(x.shape)
+            if x.shape != self._accepted or not self.built:
+                self.build(x.shape)
+                self._accepted = x.shape
             yield
         except ConvError as error:
             if error.argument in ("input_shape", "x"):

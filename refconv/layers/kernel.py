@@ -138,9 +138,6 @@ class KernelLayer(Layer):
         return tuple((k - 1) * d + 2 for k, d in zip(self.kernel_size, self.dilation_rate, strict=True))
 
     def _activated(self, outputs: np.ndarray) -> np.ndarray:
-        if self.activation is activations.linear:
-            # Every other one is computed in double precision, which would pass over the output three times.
-            return outputs.astype(self.dtype, copy=False)
         result = np.asarray(self.activation(outputs))
         if result.shape != self._activated_shape(outputs.shape):
             rule = f"returned shape {result.shape} for shape {outputs.shape}"
