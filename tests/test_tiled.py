@@ -442,6 +442,15 @@ def test_with_avx2_only():
     assert run_alone(script, NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES=names) == ["32", *["True"] * 3]
 
 
+def test_threads_wait_for_work_or_for_a_kernel_on_disk(tmp_path):
+    later = "print(right(), len(cpu.contraction.contract.parallel.overloads))"
+    script = "running.PARALLEL_WORK, running.WORK_BEFORE_THREADS = 0, 10**18\n" + later
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_NUM_THREADS": "2"}
+    assert run_alone(script, **cache) == ["True", "0"]
+    assert run_alone("running.PARALLEL_WORK = 0\n" + later, **cache) == ["True", "1"]
+    assert run_alone(script, **cache) == ["True", "1"]
+
+
 @pytest.mark.parametrize("layer", ["workqueue", "default"])
 def test_many_python_threads_may_call(layer):
     script = (

@@ -18,7 +18,7 @@ import os
 import pickle
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,23 @@ def keep_on_disk(dispatcher: Any, variant: str) -> Callable[..., None]:
     if folder is not None:
         dispatcher._cache = _KernelFiles(folder, dispatcher.py_func, variant)
     return dispatcher
+
+
+def is_kept(dispatcher: Any, arguments: Sequence[Any]) -> bool:
+    """Tell whether a kernel for such arguments is on disk, so that its first call need not wait for the compiler.
+
+    Parameters
+    ----------
+    dispatcher : numba dispatcher, or a plain function where the JIT is off
+        What `keep_on_disk` returned.
+    arguments : sequence
+        Of a call.
+    """
+    cache = getattr(dispatcher, "_cache", None)
+    if not isinstance(cache, _KernelFiles):
+        return False
+    signature = tuple(dispatcher.typeof_pyval(argument) for argument in arguments)
+    return cache.holds(signature, dispatcher.targetctx)
 
 
 @functools.cache
@@ -101,6 +118,10 @@ class _KernelFiles(NullCache):
     def _file(self, signature: Any, codegen: Any) -> Path:
         key = repr((self._name, signature, codegen.magic_tuple()))
         return self._folder / f"{self._name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.kernel"
+
+    def holds(self, sig: Any, target_context: Any) -> bool:
+        """Tell whether there is a file for a signature."""
+        return self._file(sig, target_context.codegen()).exists()
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         target_context.refresh()

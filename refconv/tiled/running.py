@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
+from refconv.jit.kernel_cache import is_kept
 from refconv.jit.launch import Compiled, launch, threads_are_of_use
 
 Array = npt.NDArray[Any]
@@ -18,7 +20,7 @@ Array = npt.NDArray[Any]
 # Below this many multiply-adds a launch of threads costs more than it saves, some 20 us.
 PARALLEL_WORK = 1_000_000
 
-# A kernel runs on one thread until it has done as many multiply-adds, about 0.1 s.
+# A kernel that is not on disk for several threads runs on one until it has done as many multiply-adds, about 0.1 s.
 WORK_BEFORE_THREADS = 5_000_000_000
 
 
@@ -43,18 +45,29 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
 
 
 _work_so_far: Counter[Compiled] = Counter()
+_on_disk: dict[tuple[Any, ...], bool] = {}
 
 
 def run(kernel: Compiled, work: int, *arguments: Any) -> None:
     """Run a kernel on one thread or on all, whichever the work is worth.
 
-    Compiling for all threads takes twice as long, so a kernel has to do some work before.
+    Compiling for all threads takes twice as long, so a kernel has to do some work before, unless it is on disk.
     """
-    _work_so_far[kernel] += work
-    if work >= PARALLEL_WORK and _work_so_far[kernel] > WORK_BEFORE_THREADS and threads_are_of_use():
+    if work >= PARALLEL_WORK and threads_are_of_use() and _is_worth_threads(kernel, work, arguments):
         launch(kernel.parallel, *arguments)
     else:
         kernel.serial(*arguments)
+
+
+def _is_worth_threads(kernel: Compiled, work: int, arguments: Sequence[Any]) -> bool:
+    if _work_so_far[kernel] > WORK_BEFORE_THREADS:
+        return True
+    _work_so_far[kernel] += work
+    # What sets the signatures of one kernel apart.
+    key = (kernel, arguments[-1].dtype, *(len(size) for size in arguments if type(size) is tuple))
+    if key not in _on_disk:
+        _on_disk[key] = is_kept(kernel.parallel, arguments)
+    return _on_disk[key] or _work_so_far[kernel] > WORK_BEFORE_THREADS
 
 
 def flat(array: Array) -> Array:
