@@ -30,8 +30,11 @@ def _vector(array: Any) -> ir.VectorType:
     return ir.VectorType(ir.IntType(array.dtype.bitwidth), _lanes(array))
 
 
-def _place(context: Any, builder: Any, array_type: Any, array: Any, offset: Any) -> Any:
-    pointer = simd._pointer(context, builder, array_type, array, offset)
+def _place(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, count: Any = None) -> Any:
+    """Point at a vector, of which the first `count` elements are touched, or all."""
+    lanes = _lanes(array_type)
+    touched = lanes if count is None else simd._at_most(builder, count, lanes)
+    pointer = simd._pointer(context, builder, array_type, array, offset, touched)
     return builder.bitcast(pointer, _vector(array_type).as_pointer())
 
 
@@ -74,12 +77,13 @@ def move_some(typingctx: Any, out: Any, out0: Any, x: Any, x0: Any, count: Any) 
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         vector, lanes, bits = _vector(out), _lanes(out), out.dtype.bitwidth
-        pointer = _place(context, builder, sig.args[2], args[2], args[3])
+        pointer = _place(context, builder, sig.args[2], args[2], args[3], args[4])
         mask = simd._mask(builder, args[4], lanes)
         kind = ir.FunctionType(vector, [pointer.type, _I32, mask.type, vector])
         function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{lanes}i{bits}.p0")
         value = builder.call(function, [pointer, ir.Constant(_I32, bits // 8), mask, ir.Constant(vector, None)])
-        _store_some(builder, sig.args[0], value, _place(context, builder, sig.args[0], args[0], args[1]), args[4])
+        place = _place(context, builder, sig.args[0], args[0], args[1], args[4])
+        _store_some(builder, sig.args[0], value, place, args[4])
         return context.get_dummy_value()
 
     return types.void(out, types.intp, x, types.intp, types.intp), codegen
@@ -106,7 +110,7 @@ def repeat_some(typingctx: Any, out: Any, out0: Any, value: Any, count: Any) -> 
     """Write `count` times one number at `out0`, at most a vector."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        place = _place(context, builder, sig.args[0], args[0], args[1])
+        place = _place(context, builder, sig.args[0], args[0], args[1], args[3])
         _store_some(builder, sig.args[0], _spread(builder, out, args[2]), place, args[3])
         return context.get_dummy_value()
 

@@ -9,7 +9,8 @@ which are part of their types.
 Everything here is called from compiled code only. Offsets count elements of a C-contiguous array of
 any rank, from its first one. There is no wrap-around for negative offsets and no bounds check, either
 of which would cost the vectors: the caller owns the range. ``load_some`` and ``store_some`` touch the
-first lanes only, and neither read nor write the others.
+first lanes only, and neither read nor write the others. With ``NUMBA_BOUNDSCHECK=1`` what is compiled for one
+thread raises IndexError instead of leaving an array.
 
 The width follows the features that Numba compiles for, thus also ``NUMBA_CPU_FEATURES``: 64 bytes
 with AVX-512, 32 with AVX, else 16 (SSE, NEON).
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils, config, types
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic, models, register_model
 
@@ -136,13 +137,37 @@ def _vector_of(array: Any) -> VectorType:
     return VectorType(array.dtype)
 
 
-def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.gep(data, [offset])
+def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, count: Any = 1) -> Any:
+    """Point at `count` elements from `offset` on; None for what is not touched."""
+    made = context.make_array(array_type)(context, builder, array)
+    if config.BOUNDSCHECK and count is not None:
+        _check_bounds(context, builder, made.nitems, offset, count)
+    return builder.gep(made.data, [offset])
 
 
-def _vector_pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, vector: VectorType) -> Any:
-    pointer = _pointer(context, builder, array_type, array, offset)
+def _check_bounds(context: Any, builder: Any, size: Any, offset: Any, count: Any) -> None:
+    """Raise IndexError if some of the elements, one or more, lie outside an array of `size`."""
+    if isinstance(count, int):
+        count = ir.Constant(size.type, count)
+    before = builder.icmp_signed("<", offset, size.type(0))
+    behind = builder.icmp_signed(">", builder.add(offset, count), size)
+    touched = builder.icmp_signed(">", count, size.type(0))
+    with cgutils.if_unlikely(builder, builder.and_(touched, builder.or_(before, behind))):
+        context.call_conv.return_user_exc(builder, IndexError, ("a kernel leaves its array",))
+
+
+def _at_most(builder: Any, count: Any, lane_count: int) -> Any:
+    """Return how many lanes a mask of `count` lets through."""
+    most = count.type(lane_count)
+    return builder.select(builder.icmp_signed("<", count, most), count, most)
+
+
+def _vector_pointer(
+    context: Any, builder: Any, array_type: Any, array: Any, offset: Any, vector: VectorType, count: Any = None
+) -> Any:
+    """Point at a vector, of which the first `count` lanes are touched, or all."""
+    touched = vector.lanes if count is None else _at_most(builder, count, vector.lanes)
+    pointer = _pointer(context, builder, array_type, array, offset, touched)
     return builder.bitcast(pointer, _llvm_vector(vector).as_pointer())
 
 
@@ -215,7 +240,7 @@ def load_some(typingctx: Any, array: Any, offset: Any, count: Any) -> tuple[Any,
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         llvm = _llvm_vector(vector)
-        pointer = _vector_pointer(context, builder, sig.args[0], args[0], args[1], vector)
+        pointer = _vector_pointer(context, builder, sig.args[0], args[0], args[1], vector, args[2])
         mask = _mask(builder, args[2], vector.lanes)
         kind = ir.FunctionType(llvm, [pointer.type, _I32, mask.type, llvm])
         function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.{_suffix(vector)}.p0")
@@ -245,7 +270,7 @@ def store_some(typingctx: Any, array: Any, offset: Any, count: Any, value: Any) 
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         llvm = _llvm_vector(vector)
-        pointer = _vector_pointer(context, builder, sig.args[0], args[0], args[1], vector)
+        pointer = _vector_pointer(context, builder, sig.args[0], args[0], args[1], vector, args[2])
         mask = _mask(builder, args[2], vector.lanes)
         kind = ir.FunctionType(ir.VoidType(), [llvm, pointer.type, _I32, mask.type])
         function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.{_suffix(vector)}.p0")

@@ -33,7 +33,8 @@ def _slide_code(vector: Any, rows: int, size: int, step: int, masked: bool) -> C
 
         def read(array_type: Any, array: Any, first: Any, distance: Any, number: int) -> Any:
             offset = builder.add(first, builder.mul(distance, ir.Constant(_I64, number)))
-            pointer = simd._vector_pointer(context, builder, array_type, array, offset, vector)
+            touched = count if masked else None
+            pointer = simd._vector_pointer(context, builder, array_type, array, offset, vector, touched)
             if mask is None:
                 value = builder.load(pointer)
                 value.align = vector.dtype.bitwidth // 8
@@ -160,7 +161,8 @@ def narrow(typingctx: Any, block: Any, first: Any, times: Any) -> tuple[Any, Cod
 
 def _prefetch_code(write: int) -> Codegen:
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = builder.bitcast(simd._pointer(context, builder, sig.args[0], *args), ir.IntType(8).as_pointer())
+        place = simd._pointer(context, builder, sig.args[0], args[0], args[1], None)
+        pointer = builder.bitcast(place, ir.IntType(8).as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
         second_level, data = 2, 1
