@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import os
 import subprocess
 import sys
+from unittest import mock
 
 import numba
 import numpy as np
@@ -19,7 +21,7 @@ from refconv.errors import ConvError
 from refconv.functional import conv, conv_transpose, conv_transpose_with, conv_with
 from refconv.functional.backend import BACKENDS, TILED_WORK
 from refconv.geometry import AxisGeometry, ConvGeometry
-from refconv.tiled import choose, cpu, running
+from refconv.tiled import choose, cpu, few, running
 from refconv.tiled.links import axis_classes, axis_links
 from refconv.tiled.plan import conv_plan, gradient_plan
 from refconv.tiled.simd import _features
@@ -135,12 +137,29 @@ def test_transposed_convolution_as_the_textbook(direction, case):
     check(*case, transposed=True, direction=direction)
 
 
+@contextlib.contextmanager
+def in_places():
+    """Let lanes run over places wherever they can, as if the other way were never cheaper."""
+    with mock.patch.multiple(choose, cost=lambda *_: math.inf, gradient_cost=lambda *_: math.inf):
+        yield
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@hypothesis_settings(max_examples=25)
+@given(st.booleans(), st.data())
+def test_lanes_over_places_as_the_textbook(direction, transposed, data):
+    case = data.draw(cases(transposed))
+    with in_places():
+        check(*case, transposed=transposed, direction=direction)
+
+
 # Shapes that meet every tile, full and partial, and lanes over outputs; more than one block and chunk.
 SHAPES = [
     (ConvGeometry((AxisGeometry(40, 3, 1, 1, 1, 1), AxisGeometry(41, 3, 1, 1, 2, 0))), 1, 3, 64),
     (ConvGeometry((AxisGeometry(19, 5, 2, 1, 2, 2), AxisGeometry(40, 3, 1, 2, 2, 2)), 2), 2, 6, 2 * 33),
     (ConvGeometry((AxisGeometry(9, 3, 1, 1, 1, 1), AxisGeometry(70, 5, 1, 1, 2, 2))), 2, 20, 3),
     (ConvGeometry((AxisGeometry(5000, 3, 1, 4, 8, 0),)), 1, 4, 14),
+    (ConvGeometry((AxisGeometry(50, 7, 1, 1, 3, 3), AxisGeometry(60, 7, 1, 1, 3, 3))), 1, 1, 1),
 ]
 PEER_SHAPES = [
     (ConvGeometry((AxisGeometry(14, 3, 1, 1, 1, 1),) * 2), 1, 256, 64),
@@ -181,7 +200,7 @@ def test_empty_batch(direction):
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
-@pytest.mark.parametrize("case", [SHAPES[0], SHAPES[2]], ids=str)
+@pytest.mark.parametrize("case", [SHAPES[0], SHAPES[2], SHAPES[4]], ids=str)
 def test_any_number_of_threads_gives_the_same_bits(direction, case, monkeypatch):
     arrays = operands(*case)
     monkeypatch.setattr(running, "PARALLEL_WORK", math.inf)
@@ -205,7 +224,9 @@ def test_a_batch_gives_the_bits_of_its_images(case):
 
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("operand", ["x", "weights", "dy"])
-@pytest.mark.parametrize("case", [(*SHAPES[1], False), (*SHAPES[2], False), (*TRANSPOSED_SHAPES[1], True)], ids=str)
+@pytest.mark.parametrize(
+    "case", [*((*SHAPES[number], False) for number in (1, 2, 4)), (*TRANSPOSED_SHAPES[1], True)], ids=str
+)
 def test_nan_and_infinity_spread_as_in_the_textbook(case, operand, special):
     geometry, batch, channels, filters, transposed = case
     x, weights, bias, dy = operands(geometry, batch, channels, filters, transposed)
@@ -244,7 +265,8 @@ def guarded(array, kept):
 def test_nothing_is_read_or_written_outside_the_arrays(direction, case, monkeypatch):
     *shape, transposed = case
     kept = []
-    monkeypatch.setattr(cpu, "empty", lambda size, dtype: guarded(np.zeros(size, dtype), kept))
+    for module in (cpu, few):
+        monkeypatch.setattr(module, "empty", lambda size, dtype: guarded(np.full(size, np.nan, dtype), kept))
     arrays = [guarded(array, kept) for array in operands(*shape, transposed)]
     got = direction(shape[0], arrays, transposed)
     assert len(kept) > len(arrays)

@@ -22,8 +22,11 @@ reaches 110 to 114 there.
 8. Weights read where they stand if a block's strip is four cache lines wide, else packed (AVX2, 256 filters on
    14x14: from 74 to 92); transposed weights are packed by squares transposed in registers.
 9. As few chunks as keep the threads busy, taken in turn so that no thread gets all the short segments.
-10. Few filters: lanes over the outputs of a line (`refconv.tiled.lines`). The input gradient of 7x7/2 on 3 channels
-    from 9.5 to 61 to 65 (PyTorch 15 to 20), 64 channels to 3 filters from 21 to 32 (PyTorch 20).
+10. Few filters or channels: lanes over neighbouring places of turned, padded data (`refconv.tiled.places`). 5 channels
+    to 17 filters on 57x57, one thread: forward from 46 to 73, input gradient from 27 to 60, weight gradient from 40
+    to 55; 7x7 on one channel and filter from 15 to 50, its weight gradient from 5 to 40. Lanes over the outputs of one
+    line at a time, the ends of the line apart: those first numbers. Runs of 5 products instead of a table of single
+    ones: 37.
 11. Weight gradients: the same contraction; rows are kernel elements and channels together, outputs are the sum, in
     blocks of 64 whose data stay in the cache: 95 to 107 (0.8 to 0.9).
 12. Sums in chains of at most 192 products, added up through memory: 1 to 3 % slower, and errors 2 to 5 times smaller

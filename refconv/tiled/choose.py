@@ -18,16 +18,20 @@ import math
 from typing import NamedTuple
 
 from refconv.geometry import ConvGeometry
-from refconv.tiled.lines import line_classes
 from refconv.tiled.links import axis_classes
+from refconv.tiled.places import FEW, fits, fits_gradient, padded_axis, padded_classes
 from refconv.tiled.simd import vector_registers
 
 LATENCY = 8
 OVERHEAD = 4
 
-# Turning a vector of data, and writing one output of one filter, where lanes are outputs.
-TURNING = 4
+# Where lanes are places: turning a vector of data, copying one, and writing one output of one filter.
+TURNING = 6
+COPYING = 3
 SCATTERING = 2
+
+# Lanes over places are considered for so many filters, in vectors.
+MOST_FILTERS = 2
 
 # A chunk of one block of filters below this many multiply-adds, some 5 us, is not worth handing out.
 CHUNK = 250_000
@@ -63,94 +67,126 @@ def tiles() -> tuple[Tile, ...]:
 
 
 @functools.lru_cache(maxsize=1024)
-def class_sizes(geometry: ConvGeometry) -> tuple[tuple[int, int, int, int], ...]:
-    """Return, for every class: its number on the last axis, its lines, the outputs of a line, its links."""
-    axes = [[(n, c.outputs.size, c.taps.size) for n, c in enumerate(axis_classes(axis))] for axis in geometry.axes]
+def class_sizes(geometry: ConvGeometry) -> tuple[tuple[int, int], ...]:
+    """Return, for every class: its outputs and their links."""
+    axes = [[(c.outputs.size, c.taps.size) for c in axis_classes(axis)] for axis in geometry.axes]
     return tuple(
-        (
-            combination[-1][0],
-            math.prod(size for _, size, _ in combination[:-1]),
-            combination[-1][1],
-            math.prod(taps for _, _, taps in combination),
-        )
-        for combination in itertools.product(*axes)
+        (math.prod(size for size, _ in classes), math.prod(taps for _, taps in classes))
+        for classes in itertools.product(*axes)
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def padded_sizes(geometry: ConvGeometry) -> tuple[tuple[int, int, int], ...]:
+    """Return, for every phase of a convolution of padded data: its lines, the outputs of a line, its links."""
+    axes = [[(c.outputs.size, c.taps.size) for c in padded_classes(axis)] for axis in geometry.axes]
+    return tuple(
+        (math.prod(size for size, _ in phase[:-1]), phase[-1][0], math.prod(taps for _, taps in phase))
+        for phase in itertools.product(*axes)
     )
 
 
 def multiply_adds(geometry: ConvGeometry, batch: int, channels: int, filters: int) -> int:
     """Return how many products of data and weights there are; channels of one group, all filters."""
-    return (
-        batch * channels * filters * sum(lines * outputs * links for _, lines, outputs, links in class_sizes(geometry))
-    )
+    return batch * channels * filters * sum(outputs * links for outputs, links in class_sizes(geometry))
 
 
-def cost(
-    geometry: ConvGeometry,
-    batch: int,
-    channels: int,
-    filters: int,
-    lanes: int,
-    tile: Tile,
-    without: tuple[int, ...] = (),
-) -> float:
+def cost(geometry: ConvGeometry, batch: int, channels: int, filters: int, lanes: int, tile: Tile) -> float:
     """Return what a convolution costs with a tile, in vectors multiplied; channels and filters of one group."""
     blocks = -(-filters // (tile.vectors * lanes))
     overhead = OVERHEAD * tile.rows * tile.vectors
     return blocks * sum(
-        -(-batch * lines * outputs // tile.rows) * (links * channels * tile.step_cost + overhead)
-        for number, lines, outputs, links in class_sizes(geometry)
-        if number not in without
+        -(-batch * outputs // tile.rows) * (links * channels * tile.step_cost + overhead)
+        for outputs, links in class_sizes(geometry)
     )
 
 
-def lines_cost(
-    geometry: ConvGeometry, batch: int, channels: int, filters: int, lanes: int, tile: Tile, columns: tuple[int, ...]
-) -> float:
-    """Return what the classes `columns` of the last axis cost with lanes over outputs, turning the data included."""
+def places_tiles() -> tuple[Tile, ...]:
+    """Return the tiles with lanes over places, whose rows are filters."""
+    if vector_registers() >= 32:
+        return (Tile(1, 8), Tile(2, 8), Tile(3, 7), Tile(5, 4), Tile(6, 4))
+    return (Tile(1, 6), Tile(2, 4), Tile(3, 3), Tile(5, 2), Tile(6, 2))
+
+
+def turning(places: int, channels: int, lanes: int) -> float:
+    """Return what it costs to turn data."""
+    return places / lanes * (COPYING if channels == 1 else TURNING * -(-channels // lanes))
+
+
+def places_cost(geometry: ConvGeometry, batch: int, channels: int, filters: int, lanes: int, tile: Tile) -> float:
+    """Return what a convolution costs with lanes over places, turning the data included."""
+    pitch = padded_axis(geometry.axes[-1]).input_size
+    places = batch * math.prod(padded_axis(axis).input_size for axis in geometry.axes)
     row_tiles = -(-filters // tile.rows)
-    total: float = TURNING * batch * math.prod(geometry.input_size) * channels // lanes
-    for number, lines, outputs, links in class_sizes(geometry):
-        if number in columns:
-            blocks = -(-outputs // (tile.vectors * lanes))
-            total += batch * lines * blocks * row_tiles * links * channels * tile.step_cost
-            total += SCATTERING * batch * lines * outputs * filters
+    total = turning(places, channels, lanes)
+    for lines, outputs, links in padded_sizes(geometry):
+        blocks = batch * lines * min(pitch / (tile.vectors * lanes), -(-outputs // (tile.vectors * lanes)))
+        total += blocks * row_tiles * (links * channels * tile.step_cost + OVERHEAD * tile.rows * tile.vectors)
+        written = turning(batch * lines * outputs, filters, lanes)
+        total += written if filters == 1 or filters >= FEW else SCATTERING * batch * lines * outputs * filters
     return total
 
 
-def lines_tiles() -> tuple[Tile, ...]:
-    """Return the tiles with lanes over outputs, whose rows are filters."""
-    if vector_registers() >= 32:
-        return (Tile(3, 7), Tile(6, 4), Tile(3, 4))
-    return (Tile(3, 3), Tile(6, 2))
-
-
-def conv_lines(
-    geometry: ConvGeometry, batch: int, channels: int, filters: int, lanes: int
-) -> tuple[Tile, tuple[int, ...]] | None:
-    """Choose the tile and the classes of the last axis that are cheaper with lanes over outputs, if any.
+def conv_places(geometry: ConvGeometry, batch: int, channels: int, filters: int, lanes: int) -> Tile | None:
+    """Choose the tile with lanes over places, if that is the cheaper way.
 
     Examples
     --------
     >>> from refconv.geometry import AxisGeometry
     >>> square = ConvGeometry((AxisGeometry(112, 3, pad_before=1, pad_after=1),) * 2)
-    >>> conv_lines(square, 1, 64, 64, lanes=16) is None, conv_lines(square, 1, 64, 3, lanes=16)
-    (True, (Tile(rows=3, vectors=...), (1,)))
+    >>> conv_places(square, 1, 64, 64, lanes=16), conv_places(square, 1, 64, 3, lanes=16)
+    (None, Tile(rows=3, vectors=...))
     """
-    columns = line_classes(geometry.axes[-1], lanes)
-    if geometry.groups > 1 or not columns or filters > lanes + 1:
+    if filters > MOST_FILTERS * lanes or not fits(geometry):
         return None
-    tile = min(lines_tiles(), key=lambda tile: lines_cost(geometry, batch, channels, filters, lanes, tile, columns))
-    turned = lines_cost(geometry, batch, channels, filters, lanes, tile, columns) + min(
-        cost(geometry, batch, channels, filters, lanes, rest, columns) for rest in tiles()
-    )
+
+    def needed(tile: Tile) -> float:
+        return places_cost(geometry, batch, channels, filters, lanes, tile)
+
+    tile = min(places_tiles(), key=needed)
     plain = min(cost(geometry, batch, channels, filters, lanes, rest) for rest in tiles())
-    return (tile, columns) if turned < 0.8 * plain else None
+    return tile if needed(tile) < 0.9 * plain else None
 
 
-def conv_tile(
-    geometry: ConvGeometry, batch: int, channels: int, filters: int, lanes: int, without: tuple[int, ...] = ()
-) -> Tile:
-    """Choose the cheapest tile; channels and filters of one group, classes of the last axis left out.
+def gradient_places(geometry: ConvGeometry, batch: int, channels: int, filters: int, lanes: int) -> Tile | None:
+    """Choose the tile of a weight gradient with lanes over places, whose vectors are filters, if that is cheaper.
+
+    Examples
+    --------
+    >>> from refconv.geometry import AxisGeometry
+    >>> square = ConvGeometry((AxisGeometry(112, 3, pad_before=1, pad_after=1),) * 2)
+    >>> gradient_places(square, 1, 64, 64, lanes=16), gradient_places(square, 1, 64, 3, lanes=16)
+    (None, Tile(rows=8, vectors=3))
+    """
+    if min(channels, filters) > MOST_FILTERS * lanes or not fits_gradient(geometry):
+        return None
+    rows = math.prod(geometry.kernel_size) * channels
+    places = batch * math.prod(padded_axis(axis).input_size for axis in geometry.axes)
+    turned = turning(places, channels, lanes) + turning(places, filters, lanes)
+
+    def needed(tile: Tile) -> float:
+        return turned + -(-rows // tile.rows) * -(-filters // tile.vectors) * tile.step_cost * places / lanes
+
+    tile = min(places_gradient_tiles(), key=needed)
+    outputs = batch * math.prod(geometry.output_size)
+    return tile if needed(tile) < 0.9 * gradient_cost(rows, filters, lanes, outputs) else None
+
+
+def places_gradient_tiles() -> tuple[Tile, ...]:
+    """Return the tiles of a weight gradient with lanes over places."""
+    if vector_registers() >= 32:
+        return (Tile(8, 1), Tile(8, 2), Tile(8, 3), Tile(6, 4))
+    return (Tile(8, 1), Tile(6, 2), Tile(4, 3))
+
+
+def places_shares(tile_count: int, places: int) -> tuple[int, int]:
+    """Choose into how many shares the tiles and the places of a weight gradient are divided; places in vectors."""
+    owners = max(1, min(tile_count // 4, MOST_CHUNKS // 2))
+    return owners, max(1, min(MOST_CHUNKS // 2 // owners, places // 64))
+
+
+def conv_tile(geometry: ConvGeometry, batch: int, channels: int, filters: int, lanes: int) -> Tile:
+    """Choose the cheapest tile; channels and filters of one group.
 
     Examples
     --------
@@ -159,7 +195,7 @@ def conv_tile(
     >>> conv_tile(square, 1, 64, 8, lanes=16).vectors
     1
     """
-    return min(tiles(), key=lambda tile: cost(geometry, batch, channels, filters, lanes, tile, without))
+    return min(tiles(), key=lambda tile: cost(geometry, batch, channels, filters, lanes, tile))
 
 
 def packs(filters: int, block_size: int) -> bool:
@@ -183,11 +219,17 @@ def gradient_tile(rows: int, filters: int, lanes: int) -> Tile:
     >>> gradient_tile(9, 6, lanes=16).vectors
     1
     """
+    return min(tiles(), key=lambda tile: gradient_step_cost(rows, filters, lanes, tile))
 
-    def wasted(tile: Tile) -> float:
-        return -(-rows // tile.rows) * -(-filters // (tile.vectors * lanes)) * tile.step_cost
 
-    return min(tiles(), key=wasted)
+def gradient_step_cost(rows: int, filters: int, lanes: int, tile: Tile) -> float:
+    """Return what one output costs."""
+    return -(-rows // tile.rows) * -(-filters // (tile.vectors * lanes)) * tile.step_cost
+
+
+def gradient_cost(rows: int, filters: int, lanes: int, outputs: int) -> float:
+    """Return what a weight gradient costs, in vectors multiplied; filters of one group."""
+    return outputs * min(gradient_step_cost(rows, filters, lanes, tile) for tile in tiles())
 
 
 def gradient_shares(tile_count: int, blocks: int, outputs: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refconv.geometry import AxisGeometry, ConvGeometry
-from refconv.tiled import choose, contraction, lines, packing
+from refconv.tiled import choose, contraction, few, packing
 from refconv.tiled.plan import GradientPlan, Plan, conv_plan, gradient_plan
 from refconv.tiled.running import PARALLEL_WORK, empty, flat, no_bias, run
 from refconv.tiled.simd import lanes
@@ -71,30 +71,13 @@ class ConvChoice(NamedTuple):
     work: int
 
 
-class LinesChoice(NamedTuple):
-    """How the inner part of a convolution with few filters is run."""
-
-    tile: choose.Tile
-    plan: lines.LinesPlan
-    sizes: tuple[int, ...]
-    turn_sizes: tuple[int, ...]
-    work: int
-
-
 @functools.lru_cache(maxsize=256)
 def _conv_choice(
     geometry: ConvGeometry, batch: int, channels: int, filters: int, lane_count: int, transposed: bool
-) -> tuple[ConvChoice, LinesChoice | None]:
+) -> ConvChoice:
     groups = geometry.groups
     own_channels, own_filters = channels // groups, filters // groups
-    turned = None
-    without: tuple[int, ...] = ()
-    work = choose.multiply_adds(geometry, batch, own_channels, filters)
-    in_lines = choose.conv_lines(geometry, batch, own_channels, own_filters, lane_count)
-    if in_lines is not None:
-        lines_tile, without = in_lines
-        turned = _lines_choice(geometry, lines_tile, without, batch, channels, filters, transposed, work)
-    tile = choose.conv_tile(geometry, batch, own_channels, own_filters, lane_count, without)
+    tile = choose.conv_tile(geometry, batch, own_channels, own_filters, lane_count)
     block_size = tile.vectors * lane_count
     blocks = -(-own_filters // block_size)
     taps = math.prod(geometry.kernel_size)
@@ -103,29 +86,13 @@ def _conv_choice(
         steps = block_size, blocks * taps * own_channels * block_size, taps * own_channels * block_size
     else:
         steps = filters, own_filters, block_size
-    plan = conv_plan(geometry, batch, channels, filters, tile.rows, steps[0], without)
+    plan = conv_plan(geometry, batch, channels, filters, tile.rows, steps[0])
+    work = choose.multiply_adds(geometry, batch, own_channels, filters)
     chunks = choose.chunks(work, groups * blocks)
     read = batch * math.prod(geometry.input_size) * channels
     by_chunk = int(taps * own_channels * filters <= read)
     sizes = (chunks, groups, blocks, own_channels, own_filters, *steps, by_chunk)
-    return ConvChoice(tile, packed, plan, sizes, (taps, groups, blocks, own_channels, own_filters), work), turned
-
-
-def _lines_choice(
-    geometry: ConvGeometry,
-    tile: choose.Tile,
-    columns: tuple[int, ...],
-    batch: int,
-    channels: int,
-    filters: int,
-    transposed: bool,
-    work: int,
-) -> LinesChoice:
-    plan = lines.lines_plan(geometry, columns, batch, channels, filters, tile.rows, transposed)
-    length = geometry.input_size[-1]
-    weight_step = 1 if transposed else filters
-    sizes = (choose.chunks(work, 1), filters, length, weight_step)
-    return LinesChoice(tile, plan, sizes, (batch * math.prod(geometry.input_size[:-1]), length, channels), work)
+    return ConvChoice(tile, packed, plan, sizes, (taps, groups, blocks, own_channels, own_filters), work)
 
 
 def _ready(
@@ -134,7 +101,32 @@ def _ready(
     shape = (batch, *geometry.output_size, filters)
     if batch == 0:
         return lambda x, weights, bias=None, out=None: empty(shape, dtype) if out is None else out
-    choice, in_lines = _conv_choice(geometry, batch, channels, filters, lanes(dtype), transposed)
+    in_places = few.ready_conv(geometry, batch, channels, filters, dtype, transposed)
+    none = no_bias(filters, dtype)
+
+    @functools.cache
+    def otherwise() -> ReadyConv:
+        return _ready_contraction(geometry, batch, channels, filters, dtype, transposed)
+
+    if in_places is None:
+        return otherwise()
+
+    def call(x: Array, weights: Array | PackedWeights, bias: Array | None = None, out: Array | None = None) -> Array:
+        if out is None:
+            out = empty(shape, dtype)
+        own = weights.weights if isinstance(weights, PackedWeights) else weights
+        if in_places(x, own, none if bias is None else bias, out):
+            return out
+        return otherwise()(x, weights, bias, out)
+
+    return call
+
+
+def _ready_contraction(
+    geometry: ConvGeometry, batch: int, channels: int, filters: int, dtype: DType, transposed: bool
+) -> ReadyConv:
+    shape = (batch, *geometry.output_size, filters)
+    choice = _conv_choice(geometry, batch, channels, filters, lanes(dtype), transposed)
     none = no_bias(filters, dtype)
     rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
     sums = math.prod(choice.sizes[:3]) * choice.tile.rows * choice.tile.vectors * lanes(dtype)
@@ -145,33 +137,15 @@ def _ready(
         if bias is None:
             bias = none
         kept, own = (weights, weights.weights) if isinstance(weights, PackedWeights) else (None, weights)
-        if in_lines is not None:
-            _run_lines(in_lines, x, own, bias, out)
-        if len(choice.plan.segments):
-            if choice.packed:
-                own = _packed(choice, own, transposed) if kept is None else kept.packed(choice, transposed)
-            run(
-                contraction.contract, choice.work, rows, vectors, choice.sizes, *choice.plan,
-                flat(x), flat(own), flat(bias), empty((sums,), dtype), out.reshape(-1),
-            )  # fmt: skip
+        if choice.packed:
+            own = _packed(choice, own, transposed) if kept is None else kept.packed(choice, transposed)
+        run(
+            contraction.contract, choice.work, rows, vectors, choice.sizes, *choice.plan,
+            flat(x), flat(own), flat(bias), empty((sums,), dtype), out.reshape(-1),
+        )  # fmt: skip
         return out
 
     return call
-
-
-def _run_lines(choice: LinesChoice, x: Array, weights: Array, bias: Array, out: Array) -> None:
-    turned = empty((x.size,), x.dtype)
-    run(packing.transpose_lines, choice.work, choice.turn_sizes, flat(x), turned)
-    rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
-    run(
-        lines.contract_lines, choice.work, rows, vectors, choice.sizes, *choice.plan,
-        flat(turned), flat(weights), flat(bias), _scratch(choice.tile, choice.sizes[0], x.dtype), out.reshape(-1),
-    )  # fmt: skip
-
-
-def _scratch(tile: choose.Tile, items: int, dtype: np.dtype[Any]) -> Array:
-    """Allocate room for the sums of a tile, for every item that may run at once with others."""
-    return empty((items * tile.rows * tile.vectors * lanes(dtype),), dtype)
 
 
 def _packed(choice: ConvChoice, weights: Array, transposed: bool) -> Array:
@@ -318,6 +292,27 @@ def ready_conv_grad_weights(
     shape = (*geometry.kernel_size, channels // geometry.groups, filters)
     if batch == 0:
         return lambda x, dy, out: _zeros(shape, dtype, out)
+    in_places = few.ready_gradient(geometry, batch, channels, filters, dtype)
+
+    @functools.cache
+    def otherwise() -> Callable[[Array, Array, Array | None], Array]:
+        return _ready_gradient(geometry, batch, channels, filters, dtype)
+
+    if in_places is None:
+        return otherwise()
+
+    def call(x: Array, dy: Array, out: Array | None) -> Array:
+        if out is None:
+            out = empty(shape, dtype)
+        return out if in_places(x, dy, out) else otherwise()(x, dy, out)
+
+    return call
+
+
+def _ready_gradient(
+    geometry: ConvGeometry, batch: int, channels: int, filters: int, dtype: DType
+) -> Callable[[Array, Array, Array | None], Array]:
+    shape = (*geometry.kernel_size, channels // geometry.groups, filters)
     choice = _gradient_choice(geometry, batch, channels, filters, lanes(dtype))
     parts = choice.sizes[1]
     rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors

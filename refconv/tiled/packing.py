@@ -1,4 +1,4 @@
-"""Weights and data laid out for the contraction, squares of a vector's size transposed in registers.
+"""Weights laid out for the contraction, squares of a vector's size transposed in registers.
 
 A transposing copy of scalars touches a new cache line for every number it writes; the squares make it three to
 four times faster.
@@ -76,18 +76,4 @@ def pack_transposed(tile_vectors: Any, sizes: Any, weights: Any, packed: Any) ->
                 transpose_square(
                     weights, source + c, groups * channels, filters - f,
                     packed, target + c * block_size, block_size, channels - c, True,
-                )  # fmt: skip
-
-
-@Compiled
-def transpose_lines(sizes: Any, x: Any, turned: Any) -> None:
-    """Turn each of some lines (length, channels) into (channels, length)."""
-    lines, length, channels = sizes
-    lanes = lanes_of(turned)
-    for line in prange(lines):
-        for i in range(0, length, lanes):
-            for c in range(0, channels, lanes):
-                transpose_square(
-                    x, (line * length + i) * channels + c, channels, length - i,
-                    turned, (line * channels + c) * length + i, length, channels - c, False,
                 )  # fmt: skip

@@ -101,7 +101,6 @@ def conv_plan(
     filters: int,
     rows: int,
     weight_step: int,
-    without: tuple[int, ...] = (),
 ) -> Plan:
     """Plan a convolution of `batch` images.
 
@@ -116,8 +115,6 @@ def conv_plan(
     weight_step : int
         From the weights of one channel to those of the next, which is also the next kernel element's
         first after an element's last.
-    without : tuple of int
-        Classes of the last axis to leave out.
     """
     own_channels = channels // geometry.groups
     read_steps = steps_of(geometry.input_size, channels)
@@ -125,9 +122,7 @@ def conv_plan(
     tap_steps = steps_of(geometry.kernel_size, own_channels * weight_step)
     images = Positions(np.arange(batch) * read_steps[0], np.arange(batch) * write_steps[0])
     tables = _Tables(rows)
-    every = [axis_classes(axis) for axis in geometry.axes]
-    every[-1] = tuple(c for number, c in enumerate(every[-1]) if number not in without)
-    for classes in itertools.product(*every):
+    for classes in itertools.product(*(axis_classes(axis) for axis in geometry.axes)):
         places = [
             Positions(c.firsts * read, c.outputs * write)
             for c, read, write in zip(classes, read_steps[1:], write_steps[1:], strict=True)

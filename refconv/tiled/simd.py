@@ -47,6 +47,7 @@ __all__ = [
     "square",
     "store",
     "store_some",
+    "total",
     "transpose",
     "vector_bytes",
     "vector_registers",
@@ -347,6 +348,27 @@ def multiply(typingctx: Any, a: Any, b: Any) -> tuple[Any, Codegen]:
         return builder.fmul(*args)
 
     return a(a, b), codegen
+
+
+@intrinsic
+def total(typingctx: Any, value: Any) -> tuple[Any, Codegen]:
+    """Sum the lanes of a vector: halves, then quarters, and so on."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        (vector,) = args
+        count = vector.type.count
+        while count > 1:
+            count //= 2
+            halves = [
+                ir.Constant(
+                    ir.VectorType(_I32, count), [ir.Constant(_I32, lane) for lane in range(first, first + count)]
+                )
+                for first in (0, count)
+            ]
+            vector = builder.fadd(*(builder.shuffle_vector(vector, vector, half) for half in halves))
+        return builder.extract_element(vector, ir.Constant(_I32, 0))
+
+    return value.dtype(value), codegen
 
 
 @intrinsic
