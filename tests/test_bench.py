@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from refconv.bench import cases, first_call, measure, ours, peers, report, roofline, scaling, warmup
+from refconv.bench import cases, first_call, measure, ours, peers, report, restricted, roofline, scaling, warmup
 from refconv.bench.cases import FORWARD, GRAD_INPUT, GRAD_WEIGHTS, LAYER, REUSED, Case, Job
 from refconv.cli.commands import commands
 from refconv.errors import ConvError
@@ -323,6 +323,13 @@ def test_scaling_grows_as_named() -> None:
         assert work == sorted(set(work))
     named = {(each.varied, each.jobs[0].direction) for each in scaling.series()}
     assert named >= set(itertools.product(("batch", "size", "channels", "kernel"), cases.DIRECTIONS))
+
+
+def test_avx2_is_another_process_with_the_same_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[list[str]] = []
+    monkeypatch.setattr(restricted, "run_with_avx2", lambda arguments: given.append(arguments) or 0)
+    assert run("bench", "--avx2", "--filter", "cropping", "--seconds", "0.5", "--json").exit_code == 0
+    assert given == [["bench", "--filter", "cropping", "--seconds", "0.5", "--peers", "torch,keras,scipy", "--json"]]
 
 
 def test_scaling_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from refconv.bench.restricted import AVX2
 from refconv.errors import ConvError
 from refconv.functional import conv, conv_transpose, conv_transpose_with, conv_with
 from refconv.functional.backend import BACKENDS, TILED_WORK
@@ -451,7 +452,6 @@ def run_alone(script, **environment):
 
 @pytest.mark.skipif("avx2" not in simd_features(), reason="no AVX2 here")
 def test_with_avx2_only():
-    features = ["sse2", "sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx", "avx2", "bmi", "bmi2", "fma"]
     script = (
         "running.WORK_BEFORE_THREADS = 10**18\n"
         "adjoint = geometry.adjoint()\n"
@@ -460,8 +460,7 @@ def test_with_avx2_only():
         "print(simd.vector_bytes(), right(), np.allclose(cpu.conv_transpose(adjoint, dy, weights), dx, 1e-4, 1e-4),"
         "np.allclose(cpu.conv_transpose(adjoint, dy, weights[:, :, :2].copy()), few, 1e-4, 1e-4))"
     )
-    names = ",".join(f"+{name}" for name in features)
-    assert run_alone(script, NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES=names) == ["32", *["True"] * 3]
+    assert run_alone(script, **AVX2) == ["32", *["True"] * 3]
 
 
 def test_threads_wait_for_work_or_for_a_kernel_on_disk(tmp_path):

@@ -42,6 +42,7 @@ written once) at the speed of a copy; both are measured in the same run.
 @click.option("--seconds", default="1", show_default=True, metavar="S", help="How long each row is repeated, at least.")
 @click.option("--peers", default="torch,keras,scipy", show_default=True, metavar="NAMES", help="Whom to compare with.")
 @click.option("--scaling", is_flag=True, help="Instead: how time grows with batch, size, channels and kernel.")
+@click.option("--avx2", is_flag=True, help="Keep refconv and PyTorch to AVX2, as without AVX-512.")
 @click.option("--first-call", is_flag=True, help="Instead: the first call in a fresh process, cold and warm.")
 @click.option(
     "-o",
@@ -57,6 +58,7 @@ def bench(
     seconds: str,
     peers: str,
     scaling: bool,
+    avx2: bool,
     first_call: bool,
     path: str | None,
     as_json: bool,
@@ -77,6 +79,15 @@ def bench(
     for option, given in {"--scaling": scaling, "--first-call": first_call}.items():
         if given and path is not None:
             raise ConvError("-o", path, f"the roofline is not drawn with {option}", "leave one of them out")
+    if avx2:
+        # The compiler and the peers read what they may use when they are loaded.
+        from refconv.bench.restricted import run_with_avx2
+
+        context = click.get_current_context()
+        words = {"--filter": wanted, "--threads": threads, "--seconds": seconds, "--peers": peers, "--output": path}
+        flags = {"--scaling": scaling, "--first-call": first_call, "--json": as_json}
+        options = [text for option, given in words.items() if given is not None for text in (option, given)]
+        context.exit(run_with_avx2(["bench", *options, *(flag for flag, given in flags.items() if given)]))
     if scaling:
         _bench_scaling(wanted, count, duration, as_json)
     elif first_call:
