@@ -161,6 +161,7 @@ SHAPES = [
     (ConvGeometry((AxisGeometry(9, 3, 1, 1, 1, 1), AxisGeometry(70, 5, 1, 1, 2, 2))), 2, 20, 3),
     (ConvGeometry((AxisGeometry(5000, 3, 1, 4, 8, 0),)), 1, 4, 14),
     (ConvGeometry((AxisGeometry(50, 7, 1, 1, 3, 3), AxisGeometry(60, 7, 1, 1, 3, 3))), 1, 1, 1),
+    (ConvGeometry((AxisGeometry(9, 3, 1, 1, 1, 1), AxisGeometry(7, 2, 2, 1, 1, 0)), 2), 3, 2 * 200, 2 * 64),
 ]
 PEER_SHAPES = [
     (ConvGeometry((AxisGeometry(14, 3, 1, 1, 1, 1),) * 2), 1, 256, 64),
@@ -169,7 +170,10 @@ PEER_SHAPES = [
 TRANSPOSED_SHAPES = [
     (ConvGeometry((AxisGeometry.transposed(9, 4, 2, 1, 1, 1), AxisGeometry.transposed(20, 3, 3))), 1, 17, 32),
     (ConvGeometry((AxisGeometry.transposed(5, 3, 2, 1, 1, 0), AxisGeometry.transposed(40, 5, 2, 1, 2, 1))), 2, 20, 3),
+    (ConvGeometry((AxisGeometry.transposed(7, 4, 2, 1, 1, 1), AxisGeometry.transposed(6, 3, 3))), 2, 64, 64),
 ]
+# Those that go kernel element by kernel element.
+ELEMENTS_SHAPES = [(*SHAPES[-1], False), (*TRANSPOSED_SHAPES[-1], True)]
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
@@ -201,7 +205,7 @@ def test_empty_batch(direction):
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
-@pytest.mark.parametrize("case", [SHAPES[0], SHAPES[2], SHAPES[4]], ids=str)
+@pytest.mark.parametrize("case", [SHAPES[0], SHAPES[2], *SHAPES[4:]], ids=str)
 def test_any_number_of_threads_gives_the_same_bits(direction, case, monkeypatch):
     arrays = operands(*case)
     monkeypatch.setattr(running, "PARALLEL_WORK", math.inf)
@@ -226,7 +230,9 @@ def test_a_batch_gives_the_bits_of_its_images(case):
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("operand", ["x", "weights", "dy"])
 @pytest.mark.parametrize(
-    "case", [*((*SHAPES[number], False) for number in (1, 2, 4)), (*TRANSPOSED_SHAPES[1], True)], ids=str
+    "case",
+    [*((*SHAPES[number], False) for number in (1, 2, 4)), (*TRANSPOSED_SHAPES[1], True), *ELEMENTS_SHAPES],
+    ids=str,
 )
 def test_nan_and_infinity_spread_as_in_the_textbook(case, operand, special):
     geometry, batch, channels, filters, transposed = case
@@ -300,6 +306,40 @@ def test_plans_stay_inside_the_arrays_and_are_small(case):
     assert plan.size <= products * 2 * 70_000
 
 
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("case", ELEMENTS_SHAPES, ids=str)
+def test_plans_by_elements_hold_every_link_once(case, threads):
+    geometry, batch, channels, filters, transposed = case
+    cpu._elements_choice.cache_clear()
+    choice = cpu._elements_choice(geometry, batch, channels, filters, 16, transposed, threads)
+    rows, plan = choice.tile.rows, choice.plan
+    found = []
+    for first, end, x0, out0 in plan.chunks:
+        for tile, tiles, element, channel, steps in plan.segments[first:end]:
+            inside = slice(tile * rows, (tile + tiles) * rows)
+            links = np.unique(np.stack([plan.reads[inside] + x0, plan.writes[inside] + out0]), axis=1)
+            found += [(element, channel, steps, *link) for link in links.T]
+    assert len(set(found)) == len(found)
+    every = [axis_links(axis) for axis in geometry.axes]
+    own, outputs = channels // geometry.groups, math.prod(geometry.output_size)
+    links = batch * sum(
+        math.prod((e[:, k] >= 0).sum() for e, k in zip(every, element, strict=True))
+        for element in itertools.product(*map(range, geometry.kernel_size))
+    )
+    assert sum(steps for _, _, steps, _, _ in found) == links * own
+    assert sum(steps == 0 for _, _, steps, _, _ in found) == batch * outputs
+
+
+@pytest.mark.parametrize("threads", [1, 3, 7])
+def test_chunks_by_elements_depend_on_the_threads_and_sums_do_not(threads, monkeypatch):
+    for *case, transposed in ELEMENTS_SHAPES:
+        arrays = operands(*case, transposed)
+        expected = forward(case[0], arrays, transposed)
+        monkeypatch.setattr(cpu, "thread_count", lambda: threads)
+        np.testing.assert_array_equal(forward(case[0], arrays, transposed), expected)
+        monkeypatch.undo()
+
+
 def test_tables_of_large_images_are_small_and_quick(monkeypatch):
     axis = AxisGeometry(2048, 3, 1, 1, 1, 1)
     plan = conv_plan(ConvGeometry((axis, axis)), 8, 1, 1, rows=14, weight_step=1)
@@ -329,8 +369,9 @@ def test_out_is_filled_and_returned():
     np.testing.assert_array_equal(of_weights, cpu.conv_grad_weights(geometry, x, dy))
 
 
-def test_packed_weights_are_packed_once(monkeypatch):
-    geometry, batch, channels, filters = SHAPES[1]
+@pytest.mark.parametrize("case", [SHAPES[1], SHAPES[-1]], ids=str)
+def test_packed_weights_are_packed_once(case, monkeypatch):
+    geometry, batch, channels, filters = case
     x, weights, bias, dy = operands(geometry, batch, channels, filters)
     kept = cpu.PackedWeights(weights)
     first = cpu.conv(geometry, x, kept, bias), cpu.conv_transpose(geometry.adjoint(), dy, kept)

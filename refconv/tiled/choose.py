@@ -20,6 +20,7 @@ from typing import NamedTuple
 from refconv.geometry import ConvGeometry
 from refconv.tiled.links import axis_classes
 from refconv.tiled.places import FEW, fits, fits_gradient, padded_axis, padded_classes
+from refconv.tiled.plan import LONGEST_CHAIN
 from refconv.tiled.simd import vector_registers
 
 LATENCY = 8
@@ -36,6 +37,21 @@ MOST_FILTERS = 2
 # A chunk of one block of filters below this many multiply-adds, some 5 us, is not worth handing out.
 CHUNK = 250_000
 MOST_CHUNKS = 16
+
+# Where one kernel element comes after another: a chain's sums are added to the output, for each vector of them, and
+# a vector of weights is transposed.
+ADDING = 1
+TRANSPOSING = 6
+
+# Shorter chains start and end too often.
+LEAST_CHANNELS = 48
+
+# Vectors of weights for a block of filters that are near to all of its tiles: 512 KiB.
+STRIP = 2**13
+
+# Links of an image that have an entry in the tables each, and outputs that stay in the cache meanwhile.
+MOST_LINKS = 2**16
+CHUNK_OUTPUTS = 2048
 
 # Filters of a strip of weights that is better packed.
 NARROW = 64
@@ -196,6 +212,77 @@ def conv_tile(geometry: ConvGeometry, batch: int, channels: int, filters: int, l
     1
     """
     return min(tiles(), key=lambda tile: cost(geometry, batch, channels, filters, lanes, tile))
+
+
+@functools.lru_cache(maxsize=1024)
+def element_sizes(geometry: ConvGeometry) -> tuple[int, ...]:
+    """Return, for every kernel element, how many outputs of an image read data through it."""
+    axes = []
+    for axis in geometry.axes:
+        counts = [0] * axis.kernel_size
+        for c in axis_classes(axis):
+            for tap in c.taps.tolist():
+                counts[tap] += c.outputs.size
+        axes.append(counts)
+    return tuple(map(math.prod, itertools.product(*axes)))
+
+
+def elements_cost(
+    geometry: ConvGeometry, channels: int, filters: int, lanes: int, tile: Tile, transposed: bool
+) -> float:
+    """Return what an image costs kernel element by kernel element, in vectors multiplied; see `cost`."""
+    sizes = element_sizes(geometry)
+    step = tile.step_cost * channels + ADDING * tile.rows * tile.vectors * -(-channels // LONGEST_CHAIN)
+    bias = math.prod(geometry.output_size) * ADDING * tile.vectors
+    laying_out = TRANSPOSING * len(sizes) * channels * tile.vectors if transposed else 0
+    return filters // (tile.vectors * lanes) * (sum(-(-size // tile.rows) * step for size in sizes) + bias + laying_out)
+
+
+def conv_elements(geometry: ConvGeometry, channels: int, filters: int, lanes: int, transposed: bool) -> Tile | None:
+    """Choose the tile for going kernel element by kernel element, if that is the cheaper way; of one group.
+
+    That does not depend on the batch, whose images are then computed alike by themselves.
+
+    Examples
+    --------
+    >>> from refconv.geometry import AxisGeometry
+    >>> small, large = (ConvGeometry((AxisGeometry(n, 3, pad_before=1, pad_after=1),) * 2) for n in (7, 112))
+    >>> conv_elements(small, 512, 512, 16, False) is None, conv_elements(large, 32, 64, 16, False) is None
+    (False, True)
+    """
+    whole = [tile for tile in tiles() if filters % (tile.vectors * lanes) == 0 and tile.vectors > 1]
+    sizes = element_sizes(geometry)
+    if not whole or channels < LEAST_CHANNELS or len(sizes) == 1 or not 0 < sum(sizes) <= MOST_LINKS:
+        return None
+    tile = min(whole, key=lambda tile: elements_cost(geometry, channels, filters, lanes, tile, transposed))
+
+    def by_class(tile: Tile) -> float:
+        strip = len(sizes) * channels * tile.vectors
+        packing = 2 * TRANSPOSING * strip * -(-filters // (tile.vectors * lanes)) if transposed else 0
+        far = 1.1 if strip > STRIP else 1.0
+        chains = sum(sizes) * channels / LONGEST_CHAIN - math.prod(geometry.output_size)
+        adding = 2 * max(chains, 0) * filters / lanes
+        return cost(geometry, 1, channels, filters, lanes, tile) * far + adding + packing
+
+    fewest = elements_cost(geometry, channels, filters, lanes, tile, transposed)
+    return tile if fewest < min(map(by_class, tiles())) else None
+
+
+def element_chunks(geometry: ConvGeometry, batch: int, blocks: int, threads: int) -> tuple[int, int, bool]:
+    """Choose how many images make a chunk, into how many they are cut, and whether threads share the chunks.
+
+    Each thread has some blocks of filters, at least two side by side: writing alternate cache lines, they would take
+    them from each other. Or else it has some chunks, all blocks of them. A chunk stays in the cache.
+    """
+    outputs = math.prod(geometry.output_size)
+    images = min(batch, max(1, CHUNK_OUTPUTS // (2 * outputs)))
+    least = min(-(-images * outputs // CHUNK_OUTPUTS), images * geometry.output_size[0])
+    if blocks >= 2 * threads and blocks % threads == 0:
+        return images, least, False
+    images = min(images, -(-batch // threads)) if batch >= threads else images
+    chunks = -(-batch // images)
+    even = next(pieces for pieces in range(least, least + threads) if pieces * chunks % threads == 0)
+    return images, min(even, images * geometry.output_size[0]), True
 
 
 def packs(filters: int, block_size: int) -> bool:

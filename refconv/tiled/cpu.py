@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from refconv.geometry import AxisGeometry, ConvGeometry
-from refconv.tiled import choose, contraction, few, packing
+from refconv.tiled import choose, contraction, elements, few, packing
 from refconv.tiled.plan import GradientPlan, Plan, conv_plan, gradient_plan
-from refconv.tiled.running import PARALLEL_WORK, empty, flat, no_bias, run
+from refconv.tiled.running import PARALLEL_WORK, empty, flat, no_bias, run, thread_count
 from refconv.tiled.simd import lanes
 
 Array = npt.NDArray[Any]
@@ -52,7 +52,7 @@ class PackedWeights:
         self.shape = weights.shape
         self._copies: dict[tuple[object, ...], Array] = {}
 
-    def packed(self, choice: ConvChoice, transposed: bool) -> Array:
+    def packed(self, choice: ConvChoice | ElementsChoice, transposed: bool) -> Array:
         """Return the copy that this choice needs, making it once."""
         key = (choice.tile.vectors, choice.pack_sizes, transposed)
         if key not in self._copies:
@@ -95,6 +95,80 @@ def _conv_choice(
     return ConvChoice(tile, packed, plan, sizes, (taps, groups, blocks, own_channels, own_filters), work)
 
 
+class ElementsChoice(NamedTuple):
+    """How a convolution is run kernel element by kernel element."""
+
+    tile: choose.Tile
+    plan: elements.ElementsPlan
+    sizes: tuple[int, ...]
+    packed_sizes: tuple[int, ...]
+    pack_sizes: tuple[int, ...]
+    work: int
+
+
+@functools.lru_cache(maxsize=256)
+def _elements_choice(
+    geometry: ConvGeometry,
+    batch: int,
+    channels: int,
+    filters: int,
+    lane_count: int,
+    transposed: bool,
+    thread_count: int,
+) -> ElementsChoice | None:
+    groups = geometry.groups
+    own_channels, own_filters = channels // groups, filters // groups
+    tile = choose.conv_elements(geometry, own_channels, own_filters, lane_count, transposed)
+    if tile is None:
+        return None
+    block_size = tile.vectors * lane_count
+    blocks = own_filters // block_size
+    taps = math.prod(geometry.kernel_size)
+    images, pieces, by_chunk = choose.element_chunks(geometry, batch, groups * blocks, thread_count)
+    plan = elements.elements_plan(geometry, batch, channels, filters, tile.rows, images, pieces)
+    ends = len(plan.chunks), groups, blocks, own_channels, own_filters
+    room = elements.chain_steps(own_channels) * block_size
+    block = taps * own_channels * block_size
+    by_step = (channels, own_channels, block_size * channels) if transposed else (filters, own_filters, block_size)
+    work = choose.multiply_adds(geometry, batch, own_channels, filters)
+    return ElementsChoice(
+        tile,
+        plan,
+        (*ends, *by_step, int(transposed), room, int(by_chunk)),
+        (*ends, block_size, blocks * block, block, 0, room, int(by_chunk)),
+        (taps, groups, blocks, own_channels, own_filters),
+        work,
+    )
+
+
+def _ready_elements(
+    choice: ElementsChoice, shape: tuple[int, ...], filters: int, dtype: DType, transposed: bool
+) -> ReadyConv:
+    none = no_bias(filters, dtype)
+    rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
+    room = math.prod(choice.sizes[:3]) * choice.sizes[-2]
+
+    def call(x: Array, weights: Array | PackedWeights, bias: Array | None = None, out: Array | None = None) -> Array:
+        if out is None:
+            out = empty(shape, dtype)
+        sizes = choice.sizes
+        if isinstance(weights, PackedWeights):
+            if transposed:
+                weights, sizes = weights.packed(choice, transposed), choice.packed_sizes
+            else:
+                weights = weights.weights
+        weights = flat(weights)
+        # Weights that are not transposed are read where they stand.
+        strips = flat(empty((room,), dtype)) if sizes is choice.sizes and transposed else weights
+        run(
+            elements.contract_elements, choice.work, rows, vectors, sizes, *choice.plan,
+            flat(x), weights, flat(none if bias is None else bias), strips, out.reshape(-1),
+        )  # fmt: skip
+        return out
+
+    return call
+
+
 def _ready(
     geometry: ConvGeometry, batch: int, channels: int, filters: int, dtype: DType, transposed: bool
 ) -> ReadyConv:
@@ -126,6 +200,9 @@ def _ready_contraction(
     geometry: ConvGeometry, batch: int, channels: int, filters: int, dtype: DType, transposed: bool
 ) -> ReadyConv:
     shape = (batch, *geometry.output_size, filters)
+    by_element = _elements_choice(geometry, batch, channels, filters, lanes(dtype), transposed, thread_count())
+    if by_element is not None:
+        return _ready_elements(by_element, shape, filters, dtype, transposed)
     choice = _conv_choice(geometry, batch, channels, filters, lanes(dtype), transposed)
     none = no_bias(filters, dtype)
     rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
@@ -148,7 +225,7 @@ def _ready_contraction(
     return call
 
 
-def _packed(choice: ConvChoice, weights: Array, transposed: bool) -> Array:
+def _packed(choice: ConvChoice | ElementsChoice, weights: Array, transposed: bool) -> Array:
     taps, groups, blocks, channels, _ = choice.pack_sizes
     vectors = (0,) * choice.tile.vectors
     packed = empty((groups * blocks * taps * channels * len(vectors) * lanes(weights.dtype),), weights.dtype)

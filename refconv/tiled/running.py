@@ -70,6 +70,11 @@ def _is_worth_threads(kernel: Compiled, work: int, arguments: Sequence[Any]) -> 
     return _on_disk[key] or _work_so_far[kernel] > WORK_BEFORE_THREADS
 
 
+def thread_count() -> int:
+    """Return how many threads a kernel may use."""
+    return int(numba.config.NUMBA_NUM_THREADS)
+
+
 def flat(array: Array) -> Array:
     """Return a read-only view on one axis; kernels are compiled for such inputs only, thus once for all ranks."""
     view = array.reshape(-1)

@@ -40,6 +40,7 @@ __all__ = [
     "load",
     "load_some",
     "multiply",
+    "prefetch",
     "put",
     "registers",
     "set_at",
@@ -219,6 +220,21 @@ def set_at(typingctx: Any, array: Any, offset: Any, value: Any) -> tuple[Any, Co
         return context.get_dummy_value()
 
     return types.void(array, types.intp, array.dtype), codegen
+
+
+@intrinsic
+def prefetch(typingctx: Any, array: Any, offset: Any) -> tuple[Any, Codegen]:
+    """Ask for the cache line of one element; the offset may lie anywhere, also outside the array."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = builder.bitcast(_pointer(context, builder, sig.args[0], *args), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        # To be read, into the processor's second cache, data.
+        builder.call(function, [pointer, *(ir.Constant(_I32, flag) for flag in (0, 2, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), codegen
 
 
 @intrinsic
