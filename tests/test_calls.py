@@ -147,6 +147,41 @@ def test_out_is_checked_every_time():
         fn.separable_conv_grad_weights(X, DY, DEPTHWISE, POINTWISE, out=first, **SAME)
 
 
+@needs_jit
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_packed_weights_repeat_until_they_change(data_format, monkeypatch):
+    from refconv.tiled import packing
+
+    packings = []
+    original = packing.pack_transposed.serial
+    monkeypatch.setattr(packing.pack_transposed, "serial", lambda *given: packings.append(original(*given)))
+    weights = random(3, 3, 40, 24)
+    x = random(1, 20, 20, 24) if data_format == "channels_last" else random(1, 24, 20, 20)
+    kept, words = fn.PackedWeights(weights), {**SAME, "strides": 2, "data_format": data_format}
+    for _ in range(3):
+        expected = fn.conv_transpose(x, weights.copy(), **words)
+        packings.clear()
+        for _ in range(3):
+            np.testing.assert_array_equal(fn.conv_transpose(x, kept, **words), expected)
+        assert len(packings) == 1
+        weights[1, 1] *= -2
+
+
+@needs_jit
+def test_a_layer_keeps_its_packed_kernel_until_it_changes():
+    from refconv.layers import Conv2DTranspose
+
+    layer, x = Conv2DTranspose(40, 3, strides=2, use_bias=False), random(1, 20, 20, 24)
+    layer(x)
+    for change in ("assign", "in place", "nothing"):
+        if change == "assign":
+            layer.kernel = random(3, 3, 40, 24, seed=5)
+        elif change == "in place":
+            layer.kernel[1] = 3
+        for _ in range(2):
+            np.testing.assert_array_equal(layer(x), fn.conv_transpose(x, layer.kernel, strides=2))
+
+
 def plan_twice(x, word, out):
     plan_twice.plans += 1
     return Call(lambda x, out: x * word, (x,), repeats=True)

@@ -377,7 +377,7 @@ def test_packed_weights_are_packed_once(case, monkeypatch):
     first = cpu.conv(geometry, x, kept, bias), cpu.conv_transpose(geometry.adjoint(), dy, kept)
     np.testing.assert_array_equal(first[0], cpu.conv(geometry, x, weights, bias))
     np.testing.assert_array_equal(first[1], cpu.conv_transpose(geometry.adjoint(), dy, weights))
-    monkeypatch.setattr(cpu, "_packed", None)
+    monkeypatch.setattr(cpu, "_packed_now", None)
     np.testing.assert_array_equal(cpu.conv(geometry, x, kept, bias), first[0])
     np.testing.assert_array_equal(cpu.conv_transpose(geometry.adjoint(), dy, kept), first[1])
 

@@ -39,8 +39,10 @@ from refconv.functional.gradients import (
 from refconv.functional.padding import crop, pad, zero_pad
 from refconv.functional.patches import fold, unfold
 from refconv.functional.resampling import resize, upsample
+from refconv.tiled.packed import PackedWeights
 
 __all__ = [
+    "PackedWeights",
     "bias_grad",
     "conv",
     "conv_grad_input",

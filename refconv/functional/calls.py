@@ -16,11 +16,14 @@ import numpy as np
 from refconv.functional.arrays import Array
 from refconv.functional.backend import check_apart
 from refconv.geometry import ConvGeometry
+from refconv.tiled.packed import PackedWeights
 
 _MOST_KEPT = 1024
 
 # Beyond this many bytes memory may not suffice the next time, and the plan, which checks that, takes no time worth it.
 _LARGEST_KEPT = 2**28
+
+_ARRAYS = (np.ndarray, PackedWeights)
 
 # NumPy's flags of arrays: C-contiguous and aligned, which kernels want, and writeable too.
 _FITTING, _FILLABLE = 0x101, 0x501
@@ -91,7 +94,7 @@ def _key(
     for array in operands:
         if array is None:
             parts.append(None)
-        elif type(array) is np.ndarray and array.flags.num & _FITTING == _FITTING:
+        elif type(array) in _ARRAYS and array.flags.num & _FITTING == _FITTING:
             parts += (array.shape, array.dtype)
         else:
             return None

@@ -82,7 +82,8 @@ def conv(
     x : array_like, shape (batch, spatial..., channels) or (batch, channels, spatial...)
         One to three spatial axes.
     weights : array_like, shape (k..., channels / groups, filters)
-        In this order for both data formats.
+        In this order for both data formats. `refconv.functional.PackedWeights` of them keep what the fast path
+        packs for later calls.
     bias : array_like, shape (filters,), optional
         Added to every output of its filter.
     strides, dilation_rate : int or sequence of int

@@ -104,7 +104,7 @@ class Convolution(KernelLayer):
         self._axes(self._ample_size(), None)
 
     def _linear(self, x: np.ndarray) -> np.ndarray:
-        return functional.conv(x, self.kernel, self.bias, data_format=self.data_format, **self._words())
+        return functional.conv(x, self._packed_kernel(), self.bias, data_format=self.data_format, **self._words())
 
     def _input_gradient(self, dy: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
         return functional.conv_grad_input(dy, self.kernel, input_shape, data_format=self.data_format, **self._words())

@@ -108,7 +108,8 @@ class ConvolutionTranspose(KernelLayer):
         self._axes(self._ample_size(), None)
 
     def _linear(self, x: np.ndarray) -> np.ndarray:
-        return functional.conv_transpose(x, self.kernel, self.bias, data_format=self.data_format, **self._words())
+        words = {"data_format": self.data_format, **self._words()}
+        return functional.conv_transpose(x, self._packed_kernel(), self.bias, **words)
 
     def _input_gradient(self, dy: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
         return functional.conv_transpose_grad_input(

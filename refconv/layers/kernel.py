@@ -61,6 +61,7 @@ class KernelLayer(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self._packed: functional.PackedWeights | None = None
         self.kernel_size = per_axis("kernel_size", kernel_size, self.rank)
         self.strides = per_axis("strides", strides, self.rank)
         self.dilation_rate = per_axis("dilation_rate", dilation_rate, self.rank)
@@ -103,6 +104,14 @@ class KernelLayer(Layer):
         if self.trainable and self.use_bias:
             gradients["bias"] = functional.bias_grad(dy, data_format=self.data_format)
         return self._input_gradient(dy, x.shape), gradients
+
+    def _packed_kernel(self) -> functional.PackedWeights:
+        """Return the kernel with the copies that the fast path made of it, as long as it is the same."""
+        kernel = self._arrays["kernel"]
+        assert kernel is not None
+        if self._packed is None or self._packed.weights is not kernel:
+            self._packed = functional.PackedWeights(kernel)
+        return self._packed
 
     def _linear(self, x: np.ndarray) -> np.ndarray:
         """Compute the output before the activation."""

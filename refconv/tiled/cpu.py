@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from refconv.geometry import AxisGeometry, ConvGeometry
 from refconv.tiled import choose, contraction, elements, few, packing
+from refconv.tiled.packed import PackedWeights
 from refconv.tiled.plan import GradientPlan, Plan, conv_plan, gradient_plan
 from refconv.tiled.running import PARALLEL_WORK, empty, flat, no_bias, run, thread_count
 from refconv.tiled.simd import lanes
@@ -28,36 +29,6 @@ ReadyConv = Callable[..., Array]
 
 # Packing fewer weights than this takes one thread less time than compiling it for several is worth.
 PARALLEL_PACKING = 500_000
-
-
-class PackedWeights:
-    """Weights together with their packed copies, for a layer that calls often.
-
-    Parameters
-    ----------
-    weights : ndarray
-        As `conv` or `conv_transpose` takes them. They may not change any more: after a change, make another.
-
-    Examples
-    --------
-    >>> from refconv.geometry import AxisGeometry
-    >>> kept = PackedWeights(np.ones((3, 2, 5), np.float32))
-    >>> x = np.ones((1, 9, 2), np.float32)
-    >>> conv(ConvGeometry((AxisGeometry(9, 3),)), x, kept).shape
-    (1, 7, 5)
-    """
-
-    def __init__(self, weights: Array) -> None:
-        self.weights = weights
-        self.shape = weights.shape
-        self._copies: dict[tuple[object, ...], Array] = {}
-
-    def packed(self, choice: ConvChoice | ElementsChoice, transposed: bool) -> Array:
-        """Return the copy that this choice needs, making it once."""
-        key = (choice.tile.vectors, choice.pack_sizes, transposed)
-        if key not in self._copies:
-            self._copies[key] = _packed(choice, self.weights, transposed)
-        return self._copies[key]
 
 
 class ConvChoice(NamedTuple):
@@ -154,7 +125,7 @@ def _ready_elements(
         sizes = choice.sizes
         if isinstance(weights, PackedWeights):
             if transposed:
-                weights, sizes = weights.packed(choice, transposed), choice.packed_sizes
+                weights, sizes = _packed(choice, weights, transposed), choice.packed_sizes
             else:
                 weights = weights.weights
         weights = flat(weights)
@@ -213,9 +184,10 @@ def _ready_contraction(
             out = empty(shape, dtype)
         if bias is None:
             bias = none
-        kept, own = (weights, weights.weights) if isinstance(weights, PackedWeights) else (None, weights)
         if choice.packed:
-            own = _packed(choice, own, transposed) if kept is None else kept.packed(choice, transposed)
+            own = _packed(choice, weights, transposed)
+        else:
+            own = weights.weights if isinstance(weights, PackedWeights) else weights
         run(
             contraction.contract, choice.work, rows, vectors, choice.sizes, *choice.plan,
             flat(x), flat(own), flat(bias), empty((sums,), dtype), out.reshape(-1),
@@ -225,7 +197,14 @@ def _ready_contraction(
     return call
 
 
-def _packed(choice: ConvChoice | ElementsChoice, weights: Array, transposed: bool) -> Array:
+def _packed(choice: ConvChoice | ElementsChoice, weights: Array | PackedWeights, transposed: bool) -> Array:
+    if isinstance(weights, PackedWeights):
+        own, key = weights.weights, (choice.tile.vectors, choice.pack_sizes, transposed)
+        return weights.packed(key, lambda: _packed_now(choice, own, transposed))
+    return _packed_now(choice, weights, transposed)
+
+
+def _packed_now(choice: ConvChoice | ElementsChoice, weights: Array, transposed: bool) -> Array:
     taps, groups, blocks, channels, _ = choice.pack_sizes
     vectors = (0,) * choice.tile.vectors
     packed = empty((groups * blocks * taps * channels * len(vectors) * lanes(weights.dtype),), weights.dtype)
