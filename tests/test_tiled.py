@@ -138,6 +138,15 @@ def test_transposed_convolution_as_the_textbook(direction, case):
     check(*case, transposed=True, direction=direction)
 
 
+@pytest.mark.parametrize("by_element", [False, True])
+@hypothesis_settings(max_examples=25)
+@given(cases())
+def test_both_orders_of_a_weight_gradient_as_the_textbook(by_element, case):
+    tile = choose.tiles()[-1]
+    with mock.patch.multiple(choose, gradient_tile=lambda *_: (tile, by_element), gradient_places=lambda *_: None):
+        check(*case, transposed=False, direction=grad_weights)
+
+
 @contextlib.contextmanager
 def in_places():
     """Let lanes run over places wherever they can, as if the other way were never cheaper."""

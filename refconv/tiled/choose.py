@@ -20,11 +20,14 @@ from typing import NamedTuple
 from refconv.geometry import ConvGeometry
 from refconv.tiled.links import axis_classes
 from refconv.tiled.places import FEW, fits, fits_gradient, padded_axis, padded_classes
-from refconv.tiled.plan import LONGEST_CHAIN
+from refconv.tiled.plan import ELEMENT_BLOCK, GRADIENT_BLOCK, LONGEST_CHAIN, element_classes
 from refconv.tiled.simd import vector_registers
 
 LATENCY = 8
 OVERHEAD = 4
+
+# The same for a tile of a weight gradient, whose sums may be in a cache farther away.
+GRADIENT_OVERHEAD = 8
 
 # Where lanes are places: turning a vector of data, copying one, and writing one output of one filter.
 TURNING = 6
@@ -184,8 +187,11 @@ def gradient_places(geometry: ConvGeometry, batch: int, channels: int, filters: 
         return turned + -(-rows // tile.rows) * -(-filters // tile.vectors) * tile.step_cost * places / lanes
 
     tile = min(places_gradient_tiles(), key=needed)
-    outputs = batch * math.prod(geometry.output_size)
-    return tile if needed(tile) < 0.9 * gradient_cost(rows, filters, lanes, outputs) else None
+    plain = min(
+        gradient_cost(geometry, batch, channels, filters, lanes, *way)
+        for way in itertools.product(tiles(), (False, True))
+    )
+    return tile if needed(tile) < 0.9 * plain else None
 
 
 def places_gradient_tiles() -> tuple[Tile, ...]:
@@ -298,25 +304,39 @@ def chunks(multiply_adds: int, blocks: int) -> int:
     return max(1, min(-(-MOST_CHUNKS // blocks), multiply_adds // (blocks * CHUNK)))
 
 
-def gradient_tile(rows: int, filters: int, lanes: int) -> Tile:
-    """Choose the tile of a weight gradient with `rows` kernel elements and channels; filters of one group.
+def gradient_cost(
+    geometry: ConvGeometry, batch: int, channels: int, filters: int, lanes: int, tile: Tile, by_element: bool
+) -> float:
+    """Return what a weight gradient costs, in vectors multiplied; channels and filters of one group."""
+    blocks = -(-filters // (tile.vectors * lanes))
+    overhead = GRADIENT_OVERHEAD * tile.rows * tile.vectors
+    sizes, longest = class_sizes(geometry), GRADIENT_BLOCK
+    if by_element:
+        axes = [[c.outputs.size for c in element_classes(axis)] for axis in geometry.axes]
+        sizes, longest = tuple((math.prod(outputs), 1) for outputs in itertools.product(*axes)), ELEMENT_BLOCK
+    return blocks * sum(
+        -(-links * channels // tile.rows)
+        * (batch * outputs * tile.step_cost + -(-batch * outputs // longest) * overhead)
+        for outputs, links in sizes
+    )
+
+
+def gradient_tile(geometry: ConvGeometry, batch: int, channels: int, filters: int, lanes: int) -> tuple[Tile, bool]:
+    """Choose the tile of a weight gradient, and whether each kernel element sums by itself.
 
     Examples
     --------
-    >>> gradient_tile(9, 6, lanes=16).vectors
-    1
+    >>> from refconv.geometry import AxisGeometry
+    >>> small = ConvGeometry((AxisGeometry(7, 3, pad_before=1, pad_after=1),) * 2)
+    >>> gradient_tile(small, 1, 512, 512, lanes=16)[1], gradient_tile(small, 1, 1, 6, lanes=16)[0].vectors
+    (True, 1)
     """
-    return min(tiles(), key=lambda tile: gradient_step_cost(rows, filters, lanes, tile))
 
+    def needed(way: tuple[Tile, bool]) -> float:
+        # Alike, the tables of all elements together are smaller.
+        return gradient_cost(geometry, batch, channels, filters, lanes, *way) * (1.1 if way[1] else 1)
 
-def gradient_step_cost(rows: int, filters: int, lanes: int, tile: Tile) -> float:
-    """Return what one output costs."""
-    return -(-rows // tile.rows) * -(-filters // (tile.vectors * lanes)) * tile.step_cost
-
-
-def gradient_cost(rows: int, filters: int, lanes: int, outputs: int) -> float:
-    """Return what a weight gradient costs, in vectors multiplied; filters of one group."""
-    return outputs * min(gradient_step_cost(rows, filters, lanes, tile) for tile in tiles())
+    return min(itertools.product(tiles(), (False, True)), key=needed)
 
 
 def gradient_shares(tile_count: int, blocks: int, outputs: int) -> tuple[int, int]:

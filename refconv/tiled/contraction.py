@@ -46,8 +46,8 @@ CONV_COLUMNS = 7
 OUTER, OUTERS, TILE, TILES, RUN, RUN_END, CHAIN = range(CONV_COLUMNS)
 
 # Columns of the segments of a weight gradient.
-GRADIENT_COLUMNS = 8
-FIRST_TILE, TILE_COUNT, FIRST_RUN, LAST_RUN, RUNS_TOGETHER, STEPS, X_STEP, DY_STEP = range(GRADIENT_COLUMNS)
+GRADIENT_COLUMNS = 9
+FIRST_TILE, TILE_COUNT, FIRST_RUN, LAST_RUN, RUNS_TOGETHER, STEPS, X_STEP, DY_STEP, FRESH = range(GRADIENT_COLUMNS)
 
 inlined = njit(forceinline=True, error_model="numpy")
 
@@ -165,22 +165,28 @@ def contract_gradient(
     tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, segments: Array, shares: Array, reads: Array, writes: Array,
     runs: Array, x: Array, dy: Array, out: Array,
 ) -> None:  # fmt: skip
-    """Add the gradient of a convolution's weights to `out`: one share of the rows, for one block of filters."""
+    """Fill the gradient of a convolution's weights: one share of the rows after another, for one block of filters."""
     owners, parts, groups, blocks, channels, filters, size = sizes
     for item in prange(owners * parts * groups * blocks):
         rows, vectors = len(tile_rows), len(tile_vectors)
         lanes = lanes_of(out)
-        block, group, share = item % blocks, item // blocks % groups, item // (blocks * groups)
+        # Owners first: each thread gets blocks of its own, or else an equal share of the tiles.
+        owner, block = item % owners, item // owners % blocks
+        group, part = item // (owners * blocks) % groups, item // (owners * blocks * groups)
+        share = part * owners + owner
         count = filters - block * vectors * lanes
         dy0 = group * filters + block * vectors * lanes
-        out0 = share // owners * size + dy0
+        out0 = part * size + dy0
         sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
         for s in range(at(shares, share), at(shares, share + 1)):
             segment = s * GRADIENT_COLUMNS
             first = at(segments, segment + FIRST_TILE) * rows
             last = first + at(segments, segment + TILE_COUNT) * rows
             run_end, together = at(segments, segment + LAST_RUN), at(segments, segment + RUNS_TOGETHER)
-            for run in range(at(segments, segment + FIRST_RUN), run_end, together):
+            first_run = at(segments, segment + FIRST_RUN)
+            # Rows that sum over nothing have one empty run.
+            for run in range(first_run, max(run_end, first_run + 1), together):
+                fresh = at(segments, segment + FRESH) != 0 and run == first_run
                 for tile in range(first, last, rows):
                     clear(sums, rows * vectors, out)
                     for r in range(run, min(run + together, run_end)):
@@ -195,5 +201,7 @@ def contract_gradient(
                         if offset >= 0:
                             for v in range(vectors):
                                 place, rest = out0 + offset + v * lanes, count - v * lanes
-                                total = add(load_some(out, place, rest), get(sums, p * vectors + v))
-                                store_some(out, place, rest, total)
+                                if not fresh:
+                                    before = load_some(out, place, rest)
+                                    put(sums, p * vectors + v, add(before, get(sums, p * vectors + v)))
+                                store_some(out, place, rest, get(sums, p * vectors + v))

@@ -316,11 +316,11 @@ def _gradient_choice(
     groups = geometry.groups
     own_channels, own_filters = channels // groups, filters // groups
     rows = math.prod(geometry.kernel_size) * own_channels
-    tile = choose.gradient_tile(rows, own_filters, lane_count)
+    tile, by_element = choose.gradient_tile(geometry, batch, own_channels, own_filters, lane_count)
     blocks = -(-own_filters // (tile.vectors * lane_count))
     outputs = batch * math.prod(geometry.output_size)
     owners, parts = choose.gradient_shares(-(-rows // tile.rows), groups * blocks, outputs)
-    plan = gradient_plan(geometry, batch, channels, filters, tile.rows, owners, parts)
+    plan = gradient_plan(geometry, batch, channels, filters, tile.rows, owners, parts, by_element)
     work = choose.multiply_adds(geometry, batch, own_channels, filters)
     sizes = (owners, parts, groups, blocks, own_channels, own_filters, rows * filters)
     return GradientChoice(tile, plan, sizes, work)
@@ -377,7 +377,6 @@ def _ready_gradient(
         if out is None:
             out = empty(shape, dtype)
         sums = out[None] if parts == 1 else empty((parts, *shape), dtype)
-        sums.fill(0)
         run(
             contraction.contract_gradient, choice.work, rows, vectors, choice.sizes, *choice.plan,
             flat(x), flat(dy), sums.reshape(-1),

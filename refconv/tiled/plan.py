@@ -16,6 +16,7 @@ All of it is NumPy on whole axes; a plan is built in about a millisecond, and ke
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,8 +25,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from refconv.geometry import ConvGeometry
-from refconv.tiled.links import AxisClass, Indices, axis_classes
+from refconv.geometry import AxisGeometry, ConvGeometry
+from refconv.tiled.links import AxisClass, Indices, axis_classes, axis_links
 
 # Products that are added up in one go, before their sum is added to the others': a sum in float32 is the more
 # exact the shorter its chains are, and at this length as exact as PyTorch's.
@@ -266,9 +267,10 @@ class GradientPlan(NamedTuple):
 
     Attributes
     ----------
-    segments : ndarray, shape (segments, 8)
+    segments : ndarray, shape (segments, 9)
         First tile and how many; first run and end; runs that all tiles sum over before the next ones; steps of
-        a run; from one step to the next in what was read and in the output's gradient.
+        a run; from one step to the next in what was read and in the output's gradient; whether these are the first
+        sums of the rows, so that nothing is added to.
     shares : ndarray, shape (parts * owners + 1,)
         First segment of each owner of rows, for each part of the outputs.
     reads, writes : ndarray, shape (tiles * rows of a tile,)
@@ -284,12 +286,20 @@ class GradientPlan(NamedTuple):
     runs: Indices
 
 
-# Outputs whose data stay in the cache while all rows sum over them.
+# Outputs whose data stay in the cache while all rows sum over them; those of one kernel element at a time may be more.
 GRADIENT_BLOCK = 64
+ELEMENT_BLOCK = 200
 
 
 def gradient_plan(
-    geometry: ConvGeometry, batch: int, channels: int, filters: int, rows: int, owners: int, parts: int
+    geometry: ConvGeometry,
+    batch: int,
+    channels: int,
+    filters: int,
+    rows: int,
+    owners: int,
+    parts: int,
+    by_element: bool = False,
 ) -> GradientPlan:
     """Plan the gradient of a convolution's weights.
 
@@ -304,49 +314,78 @@ def gradient_plan(
     owners, parts : int
         Into how many shares the rows are divided, and into how many the outputs, whose sums are then
         added up in order.
+    by_element : bool
+        Whether each kernel element sums over its own outputs, once, rather than all together over those of one class
+        after another: for small images, most of whose outputs lie at a border.
     """
     own_channels = channels // geometry.groups
     read_steps = steps_of(geometry.input_size, channels)
     dy_steps = steps_of(geometry.output_size, filters)
     tap_steps = steps_of(geometry.kernel_size, own_channels)
     images = Positions(np.arange(batch) * read_steps[0], np.arange(batch) * dy_steps[0])
-    all_tiles = -(-math.prod(geometry.kernel_size) * own_channels // rows)
-    # Whole tiles each, so that no owner wastes a part of one.
-    bounds = [all_tiles * owner // owners * rows for owner in range(owners + 1)]
-    reads, writes, runs = [], [], []
+    bounds = _bounds(tap_steps[0], own_channels if by_element else tap_steps[0], rows, owners)
+    longest = ELEMENT_BLOCK if by_element else GRADIENT_BLOCK
+    fresh = np.ones(tap_steps[0], np.bool_)
+    reads: list[Indices] = []
+    writes: list[Indices] = []
+    runs: list[Indices] = []
     segments: list[list[tuple[int, ...]]] = [[] for _ in range(owners * parts)]
     tile_count = run_count = 0
-    for classes in itertools.product(*(axis_classes(axis) for axis in geometry.axes)):
-        if not all(c.taps.size for c in classes):
+
+    def add_tiles(mine: Indices) -> tuple[int, int]:
+        nonlocal tile_count
+        count = -(-len(mine) // rows)
+        filled = np.minimum(np.arange(count * rows), max(len(mine) - 1, 0))
+        reads.append(mine[filled, 0])
+        writes.append(np.where(np.arange(count * rows) < len(mine), mine[filled, 1] * filters, -1))
+        tile_count += count
+        return tile_count - count, count
+
+    def add_zeros(owner: int, mine: Indices) -> None:
+        if len(mine):
+            tiles = add_tiles(mine)
+            for part in range(parts):
+                segments[part * owners + owner].append((*tiles, 0, 0, 1, 0, 0, 0, 1))
+
+    split = element_classes if by_element else axis_classes
+    every = itertools.product(*(split(axis) for axis in geometry.axes))
+    # The class that sums into most rows first, so that few have to be set to zero before.
+    for classes in sorted(every, key=lambda classes: -math.prod(c.taps.size for c in classes)):
+        if not all(c.taps.size and c.outputs.size for c in classes):
             continue
         elements = np.zeros((1, 2), np.int64)
         for c, read, tap in zip(classes, read_steps[1:], tap_steps[1:], strict=True):
             elements = (elements[:, None] + np.stack([c.steps * read, c.taps * tap], axis=1)).reshape(-1, 2)
         # Offset of what is read, and number of the row.
         table = (elements[:, None] + np.arange(own_channels)[:, None]).reshape(-1, 2)
-        tiles_of = []
-        for owner in range(owners):
-            mine = table[(table[:, 1] >= bounds[owner]) & (table[:, 1] < bounds[owner + 1])]
-            count = -(-len(mine) // rows)
-            filled = np.minimum(np.arange(count * rows), max(len(mine) - 1, 0))
-            reads.append(mine[filled, 0])
-            writes.append(np.where(np.arange(count * rows) < len(mine), mine[filled, 1] * filters, -1))
-            tiles_of.append((tile_count, count))
-            tile_count += count
         places = [
             Positions(c.firsts * read, c.outputs * write)
             for c, read, write in zip(classes, read_steps[1:], dy_steps[1:], strict=True)
         ]
-        for lines, length, steps in _lines([images, *places]):
-            block = max(1, GRADIENT_BLOCK // length)
-            for part in range(parts):
-                lines_of_part = [run_count + len(lines) * p // parts for p in (part, part + 1)]
-                for owner, tiles in enumerate(tiles_of):
-                    segments[part * owners + owner].append((*tiles, *lines_of_part, block, length, *steps))
-            runs.append(lines)
-            run_count += len(lines)
+        lines = list(_lines([images, *places], longest))
+        for owner in range(owners):
+            mine = table[(table[:, 1] >= bounds[owner]) & (table[:, 1] < bounds[owner + 1])]
+            if not len(mine):
+                continue
+            new = bool(fresh[mine[:, 1]].all())
+            if not new:
+                add_zeros(owner, mine[fresh[mine[:, 1]]])
+            fresh[mine[:, 1]] = False
+            tiles = add_tiles(mine)
+            first_line = run_count
+            for starts, length, steps in lines:
+                block = max(1, longest // length)
+                for part in range(parts):
+                    of_part = [first_line + len(starts) * p // parts for p in (part, part + 1)]
+                    segments[part * owners + owner].append((*tiles, *of_part, block, length, *steps, int(new)))
+                first_line, new = first_line + len(starts), False
+        runs.extend(starts for starts, _, _ in lines)
+        run_count += sum(len(starts) for starts, _, _ in lines)
+    for owner in range(owners):
+        never = bounds[owner] + np.flatnonzero(fresh[bounds[owner] : bounds[owner + 1]])
+        add_zeros(owner, np.stack([np.zeros_like(never), never], axis=1))
     tables = (
-        np.array([segment for share in segments for segment in share], np.int64).reshape(-1, 8),
+        np.array([segment for share in segments for segment in share], np.int64).reshape(-1, 9),
         np.cumsum([0, *map(len, segments)]),
         np.concatenate([np.zeros(0, np.int64), *reads]),
         np.concatenate([np.zeros(0, np.int64), *writes]),
@@ -357,8 +396,27 @@ def gradient_plan(
     return GradientPlan(*tables)
 
 
-def _lines(axes: Sequence[Positions]) -> Iterator[tuple[Indices, int, tuple[int, int]]]:
-    """Divide all outputs of a class into lines of equal steps, along the axis where it is longest.
+def _bounds(all_rows: int, together: int, rows: int, owners: int) -> list[int]:
+    """Divide rows, so many of which share tiles, between owners: whole tiles each, so that none wastes part of one."""
+    tiles = -(-together // rows)
+    total = all_rows // together * tiles
+    firsts = (total * owner // owners for owner in range(owners + 1))
+    return [tile // tiles * together + tile % tiles * rows for tile in firsts]
+
+
+@functools.lru_cache(maxsize=256)
+def element_classes(axis: AxisGeometry) -> tuple[AxisClass, ...]:
+    """Return, for each kernel element of an axis, the outputs that read data through it."""
+    table = axis_links(axis)
+    classes = []
+    for k in range(axis.kernel_size):
+        outputs = np.flatnonzero(table[:, k] >= 0)
+        classes.append(AxisClass(np.array([k]), np.zeros(1, np.int64), outputs, table[outputs, k]))
+    return tuple(classes)
+
+
+def _lines(axes: Sequence[Positions], longest: int) -> Iterator[tuple[Indices, int, tuple[int, int]]]:
+    """Divide all outputs of a class into lines of equal steps, at most `longest`, along the axis where it is longest.
 
     Yields
     ------
@@ -377,7 +435,7 @@ def _lines(axes: Sequence[Positions]) -> Iterator[tuple[Indices, int, tuple[int,
         if axis != along:
             starts = starts.with_inner(positions)
     steps = (int(line.reads[1] - line.reads[0]), int(line.writes[1] - line.writes[0])) if line.count > 1 else (0, 0)
-    pieces = -(-line.count // GRADIENT_BLOCK)
+    pieces = -(-line.count // longest)
     bounds = [line.count * piece // pieces for piece in range(pieces + 1)]
     for length in sorted({b - a for a, b in itertools.pairwise(bounds)}):
         firsts = [a for a, b in itertools.pairwise(bounds) if b - a == length]
