@@ -1,13 +1,14 @@
 """Depthwise convolution and its gradients: every channel by itself, a vector of channels at a time.
 
 The elementwise twin of `refconv.tiled.contraction`, on the tables of `refconv.tiled.rows`. A tile is
-some neighbouring outputs by some vectors of channels, whose sums stay in registers::
+some outputs below each other by a vector of lanes, whose sums stay in registers::
 
-    sums[p, lane] += x[read + p * step + tap + lane] * weights[tap + lane]
+    sums[p, lane] += x[read + p * step + tap + lane] * weights[tap + channel(lane)]
 
 over the kernel elements that read data there; padding and inserted zeros are in no table. Where
 outputs share data the kernel is a sliding window: each vector of `x` is loaded once for all sums it
-goes into.
+goes into. Neighbouring cells of a row are one flat axis of lanes, so that no lane is empty whatever the
+number of channels; the weights are repeated for vectors that reach over several cells.
 
 With several filters a channel, forward spreads each datum over its channel's filters by shuffles in
 registers, and backward sums over the filters of a channel in registers before it stores.
@@ -15,7 +16,17 @@ registers, and backward sums over the filters of a channel in registers before i
 The gradient to the weights keeps the sums of all kernel elements in registers, while it goes along a
 row of outputs. Rows are summed up in blocks that the geometry fixes, so that no bit depends on threads.
 
-Every output's terms come in the order of the weights, then the bias, whatever the tile.
+Every output's terms come in one order, whatever the tile, then the bias.
+
+What it took, 64x112x112 with a 3x3 kernel, microseconds on one thread of a processor with AVX-512 whose
+multiply-adds alone take 123 (and 5x5 on 57x57x20; 3x3 on 256x256x1 at twice its size):
+
+- tiles of neighbours on a row, 14 cells by 16 channels: 217 (73; 820)
+- tiles of 6 rows along the flat axis: 210 (50; 64), and 400 where loads wait for stores
+- multiples of steps worked out in the loop instead of kept in registers, which ran out: 195
+- no divisions where the divisor is 1: 169 (48; 55)
+- where loads would wait for stores, tiles of neighbours, a vector of channels at a time: 200
+- prefetching: nothing gained in either order, and 10 % lost along the flat axis
 """
 
 from __future__ import annotations
@@ -30,7 +41,7 @@ from numba import njit, prange
 
 from refconv.geometry import AxisGeometry, ConvGeometry
 from refconv.jit.launch import Compiled
-from refconv.tiled.cpu import conv, conv_grad_weights, conv_transpose
+from refconv.tiled.cpu import ready_conv, ready_conv_grad_weights, ready_conv_transpose
 from refconv.tiled.rows import (
     COUNT,
     OUT,
@@ -40,15 +51,21 @@ from refconv.tiled.rows import (
     ROW_RUN,
     ROW_RUN_END,
     ROW_X,
+    STRIP_COUNT,
+    STRIP_LANES,
+    STRIP_OUT_STEP,
+    STRIP_X_STEP,
     TAP,
     TAP_END,
     WINDOW,
     X_STEP,
     Steps,
+    StripPlan,
     X,
     gradient_tiles,
     row_plan,
     steps_of,
+    strip_plan,
 )
 from refconv.tiled.running import empty, flat, no_bias, run
 from refconv.tiled.simd import (
@@ -64,10 +81,11 @@ from refconv.tiled.simd import (
     registers,
     store,
     store_some,
+    vector_bytes,
     vector_registers,
     zeros,
 )
-from refconv.tiled.windows import narrow, prefetch, prefetch_to_write, slide, slide_some, widen
+from refconv.tiled.windows import narrow, slide, slide_some, unknown, widen
 
 Array = Any
 Tile = Any
@@ -81,12 +99,29 @@ _inlined = njit(forceinline=True, error_model="numpy")
 # Outputs that are worth a kernel of their own.
 _LEAST_WINDOW = 4
 # What a plan is cut into, so that threads share it evenly.
-_SHARES = 32
+_SHARES = 16
+_ALL = 2**62
+# Loads wait for stores that are still under way to an address like theirs, modulo `_PAGE` bytes. Where each row
+# begins at such an address, a tile of several rows meets that all the time, and is half as fast. Tiles along a
+# row do not meet it, but pay only if rows have some cells.
+_PAGE, _LEAST_ROW = 4096, 56
 # Outputs that the gradient to the weights sums up before it rounds to the sum of all.
 _BLOCK = 256
 _PARTS = 16
 # Bytes between the two steps of a separable convolution.
 _BETWEEN = 2**21
+
+
+@_inlined
+def _quotient(a: int, b: int) -> int:
+    """Divide; by 1, as most often, at once."""
+    return a if b == 1 else a // b
+
+
+@_inlined
+def _cut(count: int, share: int, shares: int) -> tuple[int, int]:
+    """Return the first and the end of a share of `count` things."""
+    return _quotient(count * share, shares), _quotient(count * (share + 1), shares)
 
 
 @_inlined
@@ -110,147 +145,158 @@ def _read_data(data: Array, vectors: int, spread: Tile, x: Array, offset: int, r
 
 @_inlined
 def _write(
-    sums: Array, first: int, vectors: int, gathered: Tile, bias: Array, b0: int, out: Array, offset: int, rest: int,
+    sums: Array, first: int, vectors: int, gathered: Tile, offsets: Array, out: Array, place: int, rest: int,
     whole: bool,
 ) -> None:  # fmt: skip
     """Add the bias to the sums of an output, and store them."""
     if len(gathered) > 1:
-        left = rest // len(gathered)
-        store_some(out, offset, left, add(narrow(sums, first, gathered), load_some(bias, b0, left)))
-    elif whole:
-        for v in range(vectors):
-            step = v * lanes_of(out)
-            store(out, offset + step, add(get(sums, first + v), load(bias, b0 + step)))
-    else:
-        for v in range(vectors):
-            step = v * lanes_of(out)
-            total = add(get(sums, first + v), load_some(bias, b0 + step, rest - step))
-            store_some(out, offset + step, rest - step, total)
+        store_some(out, place, rest // len(gathered), add(narrow(sums, first, gathered), get(offsets, 0)))
+        return
+    for v in range(vectors):
+        step, total = v * lanes_of(out), add(get(sums, first + v), get(offsets, v))
+        if whole:
+            store(out, place + step, total)
+        else:
+            store_some(out, place + step, rest - step, total)
 
 
 @_inlined
 def _tiles(
-    tile_rows: Tile, tile_vectors: Tile, spread: Tile, gathered: Tile, whole: Tile, piece: int, first: int, last: int,
-    run: int, run_end: int, pieces: Array, runs: Array, taps: Array, filters: int, x: Array, x0: int, weights: Array,
-    bias: Array, out: Array, out0: int, out_ahead: int,
+    tile_rows: Tile, tile_vectors: Tile, window: Tile, stride: Tile, spread: Tile, gathered: Tile, whole: Tile,
+    filters: int, begin_lane: int, end_lane: int, share: int, shares: int, strip: int, piece: int, strips: Array,
+    runs: Array, pieces: Array,
+    taps: Array, x: Array, x0: int, weights: Array, bias: Array, out: Array, out0: int,
 ) -> None:  # fmt: skip
-    """Fill the outputs from `first` to `last` of a piece."""
+    """Fill a share of some lanes of a strip's piece: a window, or not if `window` is shorter than two."""
     rows, vectors, multiple = len(tile_rows), len(tile_vectors), len(whole) > 0
+    block = vectors * lanes_of(out)
     sums = registers(out, tile_rows, tile_vectors)
     factors, data = registers(out, (0,), tile_vectors), registers(out, (0,), tile_vectors)
-    x_step, out_step = at(pieces, piece + X_STEP), at(pieces, piece + OUT_STEP)
-    x0 += at(pieces, piece + X)
-    out0 += at(pieces, piece + OUT)
-    for begin in range(first, last, rows):
-        # A short last tile begins early and fills some outputs again, with the same bits.
-        o = min(begin, at(pieces, piece + COUNT) - rows)
-        for c in range(0, filters, vectors * lanes_of(out)):
-            rest = filters - c
-            for i in range(rows * vectors):
-                put(sums, i, zeros(out))
-            for r in range(run, run_end):
-                for t in range(at(pieces, piece + TAP), at(pieces, piece + TAP_END)):
-                    w0 = at(runs, 2 * r + 1) + at(taps, 2 * t + 1) + c
-                    for v in range(vectors):
-                        put(factors, v, _read(weights, w0, v, rest, multiple))
-                    datum = x0 + o * x_step + at(runs, 2 * r) + at(taps, 2 * t) + c // len(spread)
-                    for p in range(rows):
-                        _read_data(data, vectors, spread, x, datum + p * x_step, rest, multiple)
-                        for v in range(vectors):
-                            put(sums, p * vectors + v, fma(get(data, v), get(factors, v), get(sums, p * vectors + v)))
-            own = c // len(gathered)
-            for p in range(rows):
+    offsets = registers(out, (0,), tile_vectors)
+    run, run_end = at(strips, strip + ROW_RUN), at(strips, strip + ROW_RUN_END)
+    length, segments = at(strips, strip + STRIP_LANES), at(strips, strip + STRIP_COUNT)
+    first_tap, tap_end = at(pieces, piece + TAP), at(pieces, piece + TAP_END)
+    x_step, out_step, outputs = at(pieces, piece + X_STEP), at(pieces, piece + OUT_STEP), at(pieces, piece + COUNT)
+    distance, w_step = np.int64(0), np.int64(0)
+    if len(window) > 1:
+        distance = at(taps, 2 * first_tap + 2) - at(taps, 2 * first_tap)
+        w_step = at(taps, 2 * first_tap + 3) - at(taps, 2 * first_tap + 1)
+    # The blocks that begin in the range.
+    skipped = (begin_lane + block - 1) // block
+    blocks = (min(end_lane, length) + block - 1) // block - skipped
+    if blocks <= 0:
+        return
+    units = segments * blocks
+    first, last = _cut(units * ((outputs + rows - 1) // rows), share, shares)
+    for tile in range(_quotient(first, units), _quotient(last + units - 1, units)):
+        # A short last tile begins early and fills some outputs again, with the same bits; so does a last block.
+        o = min(tile * rows, outputs - rows)
+        begin, end = max(first - tile * units, 0), min(last - tile * units, units)
+        for segment in range(_quotient(begin, blocks), _quotient(end + blocks - 1, blocks)):
+            x_row = x0 + at(pieces, piece + X) + o * x_step + segment * at(strips, strip + STRIP_X_STEP)
+            out_row = out0 + at(pieces, piece + OUT) + o * out_step + segment * at(strips, strip + STRIP_OUT_STEP)
+            first_block, end_block = max(begin - segment * blocks, 0), min(end - segment * blocks, blocks)
+            next_c = (skipped + first_block) * block
+            if next_c >= filters:
+                next_c %= filters
+            for b in range(skipped + first_block, skipped + end_block):
+                lane, c = b * block, next_c
+                next_c += block
+                while next_c >= filters:
+                    next_c -= filters
+                if multiple and lane > length - block:
+                    c -= lane - (length - block)
+                    lane = length - block
+                    while c < 0:
+                        c += filters
+                rest = length - lane
+                # Read before anything is stored, or the compiler would read it again for each output.
                 for v in range(vectors if len(gathered) == 1 else 1):
-                    prefetch_to_write(out, out0 + out_ahead + (o + p) * out_step + own + v * lanes_of(out))
-                place = out0 + (o + p) * out_step + own
-                _write(sums, p * vectors, vectors, gathered, bias, own, out, place, rest, multiple)
-
-
-@_inlined
-def _windows(
-    tile_rows: Tile, window: Tile, stride: Tile, whole: Tile, piece: int, first: int, last: int, run: int,
-    run_end: int, pieces: Array, runs: Array, taps: Array, filters: int, x: Array, x0: int, x_ahead: int,
-    weights: Array, bias: Array, out: Array, out0: int, out_ahead: int,
-) -> None:  # fmt: skip
-    """Fill the outputs from `first` to `last` of a piece that is a window."""
-    rows, block = len(tile_rows), lanes_of(out)
-    sums = registers(out, tile_rows, (0,))
-    x_step, out_step = at(pieces, piece + X_STEP), at(pieces, piece + OUT_STEP)
-    tap = at(pieces, piece + TAP)
-    distance, w_step = at(taps, 2 * tap + 2) - at(taps, 2 * tap), at(taps, 2 * tap + 3) - at(taps, 2 * tap + 1)
-    x0 += at(pieces, piece + X) + at(taps, 2 * tap)
-    out0 += at(pieces, piece + OUT)
-    w0 = at(taps, 2 * tap + 1)
-    for begin in range(first, last, rows):
-        o = min(begin, at(pieces, piece + COUNT) - rows)
-        for c in range(0, filters, block):
-            for p in range(rows):
-                put(sums, p, zeros(out))
-            rest = filters - c
-            # The row that the next line reads first, and the one that it writes.
-            for p in range(rows):
-                prefetch(x, x0 + (o + p) * x_step + c + x_ahead)
-                prefetch_to_write(out, out0 + (o + p) * out_step + c + out_ahead)
-            for r in range(run, run_end):
-                data, kernel = x0 + o * x_step + at(runs, 2 * r) + c, w0 + at(runs, 2 * r + 1) + c
-                if len(whole) > 0:
-                    slide(sums, window, stride, x, data, distance, weights, kernel, w_step, rest)
-                else:
-                    slide_some(sums, window, stride, x, data, distance, weights, kernel, w_step, rest)
-            for p in range(rows):
-                _write(sums, p, 1, (0,), bias, c, out, out0 + (o + p) * out_step + c, rest, len(whole) > 0)
+                    own, own_rest = c // len(gathered), rest // len(gathered)
+                    put(offsets, v, _read(bias, own, v, own_rest, multiple and len(gathered) == 1))
+                for i in range(rows * vectors):
+                    put(sums, i, zeros(out))
+                for r in range(run, run_end):
+                    run_x, run_w = x_row + at(runs, 2 * r) + lane // len(spread), at(runs, 2 * r + 1) + c
+                    if len(window) > 1:
+                        run_x, run_w = run_x + at(taps, 2 * first_tap), run_w + at(taps, 2 * first_tap + 1)
+                        if multiple:
+                            slide(
+                                sums, window, stride, x, run_x, unknown(distance), weights, run_w, unknown(w_step), rest
+                            )
+                        else:
+                            slide_some(
+                                sums, window, stride, x, run_x, unknown(distance), weights, run_w, unknown(w_step), rest
+                            )  # fmt: skip
+                    else:
+                        for t in range(first_tap, tap_end):
+                            for v in range(vectors):
+                                put(factors, v, _read(weights, run_w + at(taps, 2 * t + 1), v, rest, multiple))
+                            for p in range(rows):
+                                datum = run_x + at(taps, 2 * t) + p * x_step
+                                _read_data(data, vectors, spread, x, datum, rest, multiple)
+                                for v in range(vectors):
+                                    i = p * vectors + v
+                                    put(sums, i, fma(get(data, v), get(factors, v), get(sums, i)))
+                step = unknown(out_step)
+                for p in range(rows):
+                    place = out_row + p * step + lane // len(gathered)
+                    _write(sums, p * vectors, vectors, gathered, offsets, out, place, rest, multiple)
 
 
 @_inlined
 def _line(
-    line: int, tile_rows: Tile, tile_vectors: Tile, spread: Tile, gathered: Tile, whole: Tile, window_rows: Tile,
-    window: Tile, stride: Tile, sizes: Sizes, rows: Array, runs: Array, pieces: Array, taps: Array, x: Array,
-    weights: Array, bias: Array, out: Array,
+    line: int, begin_lane: int, end_lane: int, tile_rows: Tile, tile_vectors: Tile, single: Tile, spread: Tile,
+    gathered: Tile, whole: Tile, window: Tile, stride: Tile, sizes: Sizes, strips: Array, runs: Array, pieces: Array,
+    taps: Array, x: Array, weights: Array, bias: Array, out: Array,
 ) -> None:  # fmt: skip
-    """Fill a share of the outputs of one row."""
-    _, cuts, row_count, x_image, out_image, filters, x_ahead, out_ahead = sizes
-    cut, row, image = line % cuts, line // cuts % row_count, line // cuts // row_count
-    x0 = image * x_image + at(rows, 5 * row + ROW_X)
-    out0 = image * out_image + at(rows, 5 * row + ROW_OUT)
-    run, run_end = at(rows, 5 * row + ROW_RUN), at(rows, 5 * row + ROW_RUN_END)
+    """Fill some lanes of a share of the outputs of a strip."""
+    _, _, _, row_strips, shares, rows, x_image, out_image, filters = sizes
+    place = _quotient(line, row_strips)
+    strip_of_row, place_of_row = line - place * row_strips, _quotient(place, shares)
+    share, image = place - place_of_row * shares, place_of_row // rows
+    strip = 8 * ((place_of_row - image * rows) * row_strips + strip_of_row)
+    x0, out0 = image * x_image + at(strips, strip + ROW_X), image * out_image + at(strips, strip + ROW_OUT)
     for piece in range(0, 8 * pieces.shape[0], 8):
-        count = at(pieces, piece + COUNT)
-        size = 1
-        if len(window) > 1 and at(pieces, piece + WINDOW) and count >= len(window_rows):
-            size = len(window_rows)
-        elif count >= len(tile_rows):
-            size = len(tile_rows)
-        tiles = (count + size - 1) // size
-        first, last = tiles * cut // cuts * size, min(tiles * (cut + 1) // cuts * size, count)
-        if len(window) > 1 and size == len(window_rows):
-            _windows(
-                window_rows, window, stride, whole, piece, first, last, run, run_end, pieces, runs, taps,
-                filters, x, x0, x_ahead + at(runs, 2 * run_end - 2), weights, bias, out, out0, out_ahead,
-            )  # fmt: skip
-        elif size == len(tile_rows):
+        if at(pieces, piece + COUNT) < len(tile_rows):
+            if len(single) > 0:
+                _tiles(
+                    (0,), single, (0,), stride, spread, gathered, (), filters, begin_lane, end_lane, share, shares,
+                    strip, piece, strips, runs, pieces, taps, x, x0, weights, bias, out, out0,
+                )  # fmt: skip
+        elif len(window) > 1 and at(pieces, piece + WINDOW):
             _tiles(
-                tile_rows, tile_vectors, spread, gathered, whole, piece, first, last, run, run_end, pieces,
-                runs, taps, filters, x, x0, weights, bias, out, out0, out_ahead,
+                tile_rows, (0,), window, stride, (0,), (0,), whole, filters, begin_lane, end_lane, share, shares,
+                strip, piece, strips, runs, pieces, taps, x, x0, weights, bias, out, out0,
             )  # fmt: skip
-        else:
+        elif len(tile_vectors) > 0:
             _tiles(
-                (0,), tile_vectors, spread, gathered, whole, piece, first, last, run, run_end, pieces, runs,
-                taps, filters, x, x0, weights, bias, out, out0, out_ahead,
+                tile_rows, tile_vectors, (0,), stride, spread, gathered, whole, filters, begin_lane, end_lane, share,
+                shares, strip, piece, strips, runs, pieces, taps, x, x0, weights, bias, out, out0,
             )  # fmt: skip
 
 
 @Compiled
 def fill(
-    tile_rows: Tile, tile_vectors: Tile, spread: Tile, gathered: Tile, whole: Tile, window_rows: Tile, window: Tile,
-    stride: Tile, sizes: Sizes, rows: Array, runs: Array, pieces: Array, taps: Array, x: Array, weights: Array,
+    tile_rows: Tile, tile_vectors: Tile, single: Tile, spread: Tile, gathered: Tile, whole: Tile, window: Tile,
+    stride: Tile, sizes: Sizes, strips: Array, runs: Array, pieces: Array, taps: Array, x: Array, weights: Array,
     bias: Array, out: Array,
 ) -> None:  # fmt: skip
-    """Fill the outputs of an elementwise layer; without windows where `window` is shorter than two."""
-    for line in prange(sizes[0]):
-        _line(
-            np.int64(line), tile_rows, tile_vectors, spread, gathered, whole, window_rows, window, stride, sizes, rows,
-            runs, pieces, taps, x, weights, bias, out,
-        )  # fmt: skip
+    """Fill the outputs of an elementwise layer.
+
+    There are no windows if `window` is shorter than two, no other tiles of several rows without `tile_vectors`,
+    and no rows by themselves without `single`.
+    """
+    for part in prange(sizes[0]):
+        first, last = _cut(sizes[1], np.int64(part), sizes[0])
+        begin_lane, step = np.int64(0), sizes[2]
+        while begin_lane < sizes[8] or begin_lane == 0:
+            for line in range(first, last):
+                _line(
+                    line, begin_lane, begin_lane + step, tile_rows, tile_vectors, single, spread, gathered, whole,
+                    window, stride, sizes, strips, runs, pieces, taps, x, weights, bias, out,
+                )  # fmt: skip
+            begin_lane += step
 
 
 @_inlined
@@ -259,7 +305,7 @@ def _gradient_line(
     pieces: Array, tiles: Array, reads: Array, writes: Array, x: Array, dy: Array, part: int, sums: Array,
 ) -> None:  # fmt: skip
     """Add what a share of the outputs of one row gives to the sums of a part."""
-    _, _, cuts, row_count, x_image, out_image, filters, part_size, x_ahead, dy_ahead = sizes
+    _, _, cuts, row_count, x_image, out_image, filters, part_size = sizes
     count, vectors, multiple = len(tile_rows), len(tile_vectors), len(whole) > 0
     block = registers(sums, tile_rows, tile_vectors)
     gradient, data = registers(sums, (0,), tile_vectors), registers(sums, (0,), tile_vectors)
@@ -279,8 +325,6 @@ def _gradient_line(
                     put(block, i, zeros(sums))
                 for o in range(outputs * cut // cuts, outputs * (cut + 1) // cuts):
                     for v in range(vectors):
-                        prefetch(x, x0 + o * x_step + at(reads, tile + count - 1) + x_ahead + v * lanes_of(sums))
-                        prefetch(dy, dy0 + o * dy_step + dy_ahead + v * lanes_of(sums))
                         put(gradient, v, _read(dy, dy0 + o * dy_step, v, rest, multiple))
                     for t in range(count):
                         datum = x0 + o * x_step + at(reads, tile + t)
@@ -312,55 +356,83 @@ def sum_up(
 
 
 class Call(NamedTuple):
-    """All arguments of a kernel but the arrays, and its multiply-adds."""
+    """All arguments of a kernel but the arrays, and its multiply-adds.
+
+    Where a vector may reach over several cells, weights and bias are repeated so that it finds its lanes in
+    a row: `repeated` are the channels of such a row, and `repeated_bias` those of the bias.
+    """
 
     arguments: tuple[Any, ...]
     work: int
+    repeated: Array | None = None
+    repeated_bias: Array | None = None
 
 
 def _lengths(*lengths: int) -> tuple[tuple[int, ...], ...]:
     return tuple((0,) * length for length in lengths)
 
 
-def _vectors(most: int, filters: int, lane_count: int) -> tuple[int, bool]:
-    """Choose the vectors of a block, and tell whether blocks leave no rest."""
-    blocks, rest = divmod(filters, lane_count)
-    if rest:
-        return max(v for v in (1, 2, 4) if v == 1 or v <= min(most, blocks)), False
-    return max(v for v in (1, 2, 4) if v <= most and blocks % v == 0), True
+def _vectors(filters: int, lane_count: int) -> int:
+    """Choose the vectors of a block that the channels are divided into, without a rest if they allow."""
+    return next((v for v in (4, 2) if filters % (v * lane_count) == 0), 4)
 
 
 @functools.lru_cache(maxsize=256)
 def _fill_call(
-    axes: tuple[AxisGeometry, ...], steps: Steps, batch: int, filters: int, spread: int, gathered: int, lane_count: int
+    axes: tuple[AxisGeometry, ...], steps: Steps, batch: int, spread: int, gathered: int, filters: int, lane_count: int
 ) -> Call:
     multiplier, sums = max(spread, gathered), vector_registers() // 2
-    plan = row_plan(axes, steps, _LEAST_WINDOW if multiplier == 1 else None)
-    window_rows, window = 1, (1, 1)
+    channels = filters // spread, filters // gathered
+    plan, sideways = _chosen_plan(axes, steps, channels, lane_count)
+    single = multiplier if multiplier > 1 else _vectors(filters, lane_count)
+    repeated = repeated_bias = None
+    if filters % (single * lane_count) and plan.strips[:, STRIP_LANES].max() > filters:
+        repeated = np.arange(filters + single * lane_count) % filters
+        repeated_bias = np.arange(channels[1] + single * lane_count) % channels[1]
+        steps = steps._replace(weights=tuple(step // filters * repeated.size for step in steps.weights))
+        plan, sideways = _chosen_plan(axes, steps, channels, lane_count)
+    counts, windows = plan.pieces[:, COUNT], plan.pieces[:, WINDOW] == 1
     if plan.window:
-        fitting = [rows for rows in (14, 12, 8, 5, 4) if rows <= min(plan.widest, sums * 7 // 8)]
-        window_rows = min(fitting, key=lambda rows: -(-plan.widest // rows) * (rows + 1))
-        window = plan.window
-        vectors, whole = _vectors(4, filters, lane_count)
-        tile_rows = 1
-    elif multiplier == 1:
-        vectors, whole = _vectors(2, filters, lane_count)
-        tile_rows = sums // vectors
+        fitting = [
+            rows for rows in ((6, 5, 4) if sideways else (14, 12, 8, 5, 4)) if rows <= min(plan.widest, sums * 7 // 8)
+        ]
+        rows = min(fitting, key=lambda rows: -(-plan.widest // rows) * (rows + 2))
     else:
-        vectors, whole = multiplier, filters % (multiplier * lane_count) == 0
-        tile_rows = max(sums // multiplier, 1)
-    rows = len(plan.rows)
-    cuts = max(1, min(plan.widest // max(tile_rows, window_rows), -(-_SHARES // (batch * rows))))
+        rows = min(max(sums // (2 * multiplier), 1), plan.widest)
+    vectors = multiplier if (~windows & (counts >= rows)).any() else 0
+    single = single if (counts < rows).any() else 0
+    whole = plan.strips[:, STRIP_LANES].min() >= multiplier * lane_count
+    count = len(plan.strips) // plan.row_strips
+    shares = -(-_SHARES // (batch * count))
+    lines = batch * len(plan.strips) * shares
+    # A vector of channels at a time, so that the first cache holds the rows that its windows share.
+    step = lane_count if plan.window and not sideways else _ALL
     images = (_size(steps.reads, axes, "input_size"), _size(steps.writes, axes, "output_size"))
-    sizes = (batch * rows * cuts, cuts, rows, *images, filters, *_ahead(axes, steps))
-    lengths = _lengths(tile_rows, vectors, spread, gathered, int(whole), window_rows, *window)
+    sizes = (min(_SHARES, lines), lines, step, plan.row_strips, shares, count, *images, filters)
+    lengths = _lengths(rows, vectors, single, spread, gathered, int(whole), *(plan.window or (1, 1)))
     work = batch * math.prod(axis.output_size * axis.kernel_size for axis in axes) * filters
-    return Call((*lengths, sizes, plan.rows, plan.runs, plan.pieces, plan.taps), work)
+    tables = plan.strips, plan.runs, plan.pieces, plan.taps
+    return Call((*lengths, sizes, *tables), work, repeated, repeated_bias)
 
 
-def _ahead(axes: tuple[AxisGeometry, ...], steps: Steps) -> tuple[int, int]:
-    """Return how far ahead the next row is read and written; on a single axis the processor knows."""
-    return (axes[-2].stride * steps.reads[-2], steps.writes[-2]) if len(axes) > 1 else (0, 0)
+def _chosen_plan(
+    axes: tuple[AxisGeometry, ...], steps: Steps, channels: tuple[int, int], lane_count: int
+) -> tuple[StripPlan, bool]:
+    """Choose the axis that is gone along, and tell whether it is another one than the last."""
+    last = len(axes) - 1
+    # Windows need data that lie at the same distance, and several filters a channel none.
+    least = _LEAST_WINDOW if channels[0] == channels[1] else None
+    order = sorted(range(last), key=lambda d: (axes[d].kernel_size, d), reverse=True)
+    if last and max(channels) % lane_count == 0 and axes[-1].output_size >= _LEAST_ROW:
+        page = _PAGE * lane_count // vector_bytes()
+        order.insert(0 if steps.reads[-2] % page == steps.writes[-2] % page == 0 else last, last)
+    else:
+        order.append(last)
+    for along in order:
+        plan = strip_plan(axes, steps, channels, along, least)
+        if plan.window:
+            return plan, along < last
+    return strip_plan(axes, steps, channels, max(last - 1, 0), least), last > 0
 
 
 def _size(steps: tuple[int, ...], axes: tuple[AxisGeometry, ...], size: str) -> int:
@@ -381,7 +453,7 @@ def _depthwise_call(
         (0,) * geometry.rank,
     )
     times = (1, multiplier) if backward else (multiplier, 1)
-    return _fill_call(axes, steps, batch, filters, *times, lane_count)
+    return _fill_call(axes, steps, batch, *times, filters, lane_count)
 
 
 @functools.lru_cache(maxsize=256)
@@ -398,7 +470,7 @@ def fold_call(geometry: ConvGeometry, batch: int, channels: int, lane_count: int
         (0,) * geometry.rank,
         steps_of(geometry.kernel_size, channels),
     )
-    return _fill_call(axes, steps, batch, channels, 1, 1, lane_count)
+    return _fill_call(axes, steps, batch, 1, 1, channels, lane_count)
 
 
 def ready_depthwise(
@@ -422,19 +494,45 @@ def ready_depthwise(
     filters = channels * multiplier
     if multiplier > MOST_FILTERS:
         grouped, own_shape = ConvGeometry(geometry.axes, channels), (*geometry.kernel_size, 1, filters)
-        return lambda x, weights, bias, out: conv(grouped, x, weights.reshape(own_shape), bias, out)
-    shape, none = (batch, *geometry.output_size, filters), no_bias(filters, dtype)
+        convolve = ready_conv(grouped, batch, channels, filters, dtype)
+        return lambda x, weights, bias, out: convolve(x, weights.reshape(own_shape), bias, out)
+    shape = (batch, *geometry.output_size, filters)
     if batch == 0:
         return lambda x, weights, bias, out: empty(shape, dtype) if out is None else out
-    arguments, work = _depthwise_call(geometry, batch, channels, multiplier, lanes(dtype), False)
+    filling = _filling(
+        _depthwise_call(geometry, batch, channels, multiplier, lanes(dtype), False), filters, filters, dtype
+    )
 
     def call(x: Array, weights: Array, bias: Array | None, out: Array | None) -> Array:
         if out is None:
             out = empty(shape, dtype)
-        run(fill, work, *arguments, flat(x), flat(weights), flat(none if bias is None else bias), out.reshape(-1))
+        filling(x, weights, bias, out)
         return out
 
     return call
+
+
+def _filling(
+    call: Call, filters: int, written: int, dtype: np.dtype[Any]
+) -> Callable[[Array, Array, Array | None, Array], None]:
+    """Return what fills the last of its arguments, `written` channels a cell, by a call."""
+    arguments, work, repeated, repeated_bias = call
+    if repeated is None or repeated_bias is None:
+        none = no_bias(written, dtype)
+
+        def fill_directly(x: Array, weights: Array, bias: Array | None, out: Array) -> None:
+            offsets = none if bias is None else flat(bias)
+            run(fill, work, *arguments, flat(x), flat(weights), offsets, out.reshape(-1))
+
+        return fill_directly
+    zeros, most = no_bias(repeated_bias.size, dtype), repeated_bias
+
+    def fill_repeated(x: Array, weights: Array, bias: Array | None, out: Array) -> None:
+        rows = weights.reshape(-1, filters).take(repeated, axis=1)
+        offsets = zeros if bias is None else flat(bias.take(most))
+        run(fill, work, *arguments, flat(x), flat(rows), offsets, out.reshape(-1))
+
+    return fill_repeated
 
 
 def depthwise(
@@ -478,7 +576,11 @@ def ready_separable(
     together = max(1, min(_BETWEEN // (math.prod(geometry.output_size) * columns * dtype.itemsize), batch))
     mixing = ConvGeometry(tuple(AxisGeometry(size, 1) for size in geometry.output_size))
     turns = [
-        (slice(first, last), ready_depthwise(geometry, last - first, channels, multiplier, dtype))
+        (
+            slice(first, last),
+            ready_depthwise(geometry, last - first, channels, multiplier, dtype),
+            ready_conv(mixing, last - first, columns, filters, dtype),
+        )
         for first in range(0, batch, together)
         for last in [min(first + together, batch)]
     ]
@@ -487,9 +589,9 @@ def ready_separable(
         if out is None:
             out = empty(shape, dtype)
         between = empty((together, *geometry.output_size, columns), dtype)
-        for images, convolve in turns:
+        for images, convolve, mix in turns:
             mixed = convolve(x[images], weights, None, between[: images.stop - images.start])
-            conv(mixing, mixed, pointwise, bias, out[images])
+            mix(mixed, pointwise, bias, out[images])
         return out
 
     return call
@@ -544,16 +646,18 @@ def ready_depthwise_grad_input(
     if multiplier > MOST_FILTERS:
         grouped = ConvGeometry(geometry.adjoint().axes, channels)
         own_shape = (*geometry.kernel_size, 1, channels * multiplier)
-        return lambda dy, weights, out: conv_transpose(grouped, dy, weights.reshape(own_shape), None, out)
-    shape, none = (batch, *geometry.input_size, channels), no_bias(channels, dtype)
+        back = ready_conv_transpose(grouped, batch, channels * multiplier, channels, dtype)
+        return lambda dy, weights, out: back(dy, weights.reshape(own_shape), None, out)
+    shape = (batch, *geometry.input_size, channels)
     if batch == 0:
         return lambda dy, weights, out: empty(shape, dtype) if out is None else out
-    arguments, work = _depthwise_call(geometry, batch, channels, multiplier, lanes(dtype), True)
+    own = _depthwise_call(geometry, batch, channels, multiplier, lanes(dtype), True)
+    filling = _filling(own, channels * multiplier, channels, dtype)
 
     def call(dy: Array, weights: Array, out: Array | None) -> Array:
         if out is None:
             out = empty(shape, dtype)
-        run(fill, work, *arguments, flat(dy), flat(weights), none, out.reshape(-1))
+        filling(dy, weights, None, out)
         return out
 
     return call
@@ -584,19 +688,19 @@ def _gradient_call(geometry: ConvGeometry, batch: int, channels: int, multiplier
         steps_of(geometry.kernel_size, filters),
         (0,) * geometry.rank,
     )
-    plan = row_plan(geometry.axes, steps, None)
+    plan = row_plan(geometry.axes, steps)
     elements = math.prod(geometry.kernel_size)
     most = vector_registers() * 7 // 8 - (0 if multiplier == 1 else multiplier)
-    if multiplier == 1:
-        vectors, whole = _vectors(2 if elements <= most // 2 else 1, filters, lane_count)
-    else:
-        vectors, whole = multiplier, filters % (multiplier * lane_count) == 0
+    vectors = multiplier
+    if multiplier == 1 and elements <= most // 2 and filters % (2 * lane_count) == 0:
+        vectors = 2
+    whole = filters % (vectors * lane_count) == 0
     tile = -(-elements // -(-elements // max(most // vectors, 1)))
     tiles, reads, writes = gradient_tiles(plan, tile)
     rows, cuts = len(plan.rows), -(-plan.widest // _BLOCK)
     lines = batch * rows * cuts
     images = (_size(steps.reads, geometry.axes, "input_size"), _size(steps.writes, geometry.axes, "output_size"))
-    sizes = (min(_PARTS, lines), lines, cuts, rows, *images, filters, elements * filters, *_ahead(geometry.axes, steps))
+    sizes = (min(_PARTS, lines), lines, cuts, rows, *images, filters, elements * filters)
     lengths = _lengths(tile, vectors, multiplier, int(whole))
     work = batch * math.prod(geometry.output_size) * elements * filters
     return Call((*lengths, sizes, plan.rows, plan.pieces, tiles, reads, writes), work)
@@ -623,11 +727,12 @@ def ready_depthwise_grad_weights(
     shape = (*geometry.kernel_size, channels, multiplier)
     if multiplier > MOST_FILTERS:
         grouped, own_shape = ConvGeometry(geometry.axes, channels), (*shape[:-2], 1, channels * multiplier)
+        of_weights = ready_conv_grad_weights(grouped, batch, channels, channels * multiplier, dtype)
 
         def call_grouped(x: Array, dy: Array, out: Array | None) -> Array:
             if out is None:
                 out = empty(shape, dtype)
-            conv_grad_weights(grouped, x, dy, out.reshape(own_shape))
+            of_weights(x, dy, out.reshape(own_shape))
             return out
 
         return call_grouped
@@ -640,7 +745,7 @@ def ready_depthwise_grad_weights(
             return out
 
         return call_empty
-    arguments, work = _gradient_call(geometry, batch, channels, multiplier, lanes(dtype))
+    arguments, work, *_ = _gradient_call(geometry, batch, channels, multiplier, lanes(dtype))
     parts = arguments[4][0]
 
     def call(x: Array, dy: Array, out: Array | None) -> Array:

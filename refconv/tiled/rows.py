@@ -1,10 +1,13 @@
 """Plans of elementwise layers: which rows of outputs read what, in offsets.
 
-A depthwise convolution multiplies a datum with a weight of the same channel, so that its outputs are
-filled row by row. A *row* is all outputs along the last axis at one place of the others. What it reads
-there is a list of *runs*, one for each kernel element of the other axes, and every run sums over the
-*taps* of the last axis. Along that axis the outputs of a class (`refconv.tiled.links`) are divided into
-*pieces* that lie at equal distances.
+A depthwise convolution multiplies a datum with a weight of the same channel. One axis is gone *along*:
+its outputs of a class (`refconv.tiled.links`) are divided into *pieces* that lie at equal distances, and
+each sums over the *taps* of that axis. What an output reads along the other axes is a list of *runs*, one
+for each kernel element of these, and outputs with one list form *rows* or *strips*.
+
+A *row* is all outputs along the last axis at one place of the others. A *strip* is part of a row that is
+gone along another axis: all outputs on the last axis whose taps are the same. Where these are
+neighbours, and so are the data that they read, places and channels of a strip are one flat axis of lanes.
 
 In a piece whose taps read data at equal distances too, an output shares data with its neighbours. If
 these distances fit, the piece is a *window* (`refconv.tiled.windows`): at dilation 2, for instance,
@@ -14,8 +17,8 @@ the outputs 0, 2, 4, ... are one such piece and 1, 3, 5, ... another.
 from __future__ import annotations
 
 import functools
-import itertools
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,8 +26,9 @@ import numpy as np
 from refconv.geometry import AxisGeometry
 from refconv.tiled.links import AxisClass, Indices, axis_classes
 
-# Columns of a plan's rows, and of its pieces.
+# Columns of a plan's rows, of its strips, which begin like those of rows, and of its pieces.
 ROW_X, ROW_OUT, ROW_RUN, ROW_RUN_END, ROW_CLASS = range(5)
+STRIP_COUNT, STRIP_X_STEP, STRIP_OUT_STEP, STRIP_LANES = range(4, 8)
 OUT, OUT_STEP, X, X_STEP, COUNT, TAP, TAP_END, WINDOW = range(8)
 
 # A longer window leaves no registers for the sums, and compiles for seconds.
@@ -76,6 +80,29 @@ class RowPlan(NamedTuple):
     widest: int
 
 
+class StripPlan(NamedTuple):
+    """Tables of an elementwise layer that is gone along any axis, in elements of the arrays.
+
+    Attributes
+    ----------
+    strips : ndarray, shape (rows * strips of a row, 8)
+        Offset into what is read, and into what is written, first run and end, segments, from one segment to the
+        next in what is read, and in what is written, lanes of a segment.
+    row_strips : int
+        Strips of a row.
+    runs, taps, pieces, window, widest
+        As of a `RowPlan`.
+    """
+
+    strips: Indices
+    row_strips: int
+    runs: Indices
+    pieces: Indices
+    taps: Indices
+    window: Window | None
+    widest: int
+
+
 class Steps(NamedTuple):
     """Elements from one index to the next: of what is read, of what is written, of the weights, per axis.
 
@@ -100,8 +127,8 @@ def steps_of(sizes: tuple[int, ...], last: int) -> tuple[int, ...]:
 
 
 @functools.lru_cache(maxsize=256)
-def row_plan(axes: tuple[AxisGeometry, ...], steps: Steps, least_window: int | None) -> RowPlan:
-    """Plan an elementwise layer.
+def row_plan(axes: tuple[AxisGeometry, ...], steps: Steps) -> RowPlan:
+    """Plan an elementwise layer row by row, without windows.
 
     Parameters
     ----------
@@ -109,56 +136,126 @@ def row_plan(axes: tuple[AxisGeometry, ...], steps: Steps, least_window: int | N
         Of the layer as a gather.
     steps : Steps
         Of its arrays.
+    """
+    last = len(axes) - 1
+    x, out, number, lists = _places(axes, steps, range(last))
+    ends = np.cumsum([len(runs) for runs in lists])
+    begins = ends - [len(runs) for runs in lists]
+    rows = np.stack([x, out, begins[number], ends[number], number], axis=1)
+    pieces, taps, window = _pieces(axes[last], steps, last, None)
+    plan = RowPlan(rows, np.concatenate(lists), pieces, taps, window, _widest(pieces))
+    _freeze(plan)
+    return plan
+
+
+@functools.lru_cache(maxsize=256)
+def strip_plan(
+    axes: tuple[AxisGeometry, ...], steps: Steps, channels: tuple[int, int], along: int, least_window: int | None
+) -> StripPlan:
+    """Plan an elementwise layer that is gone along one axis.
+
+    Parameters
+    ----------
+    axes : tuple of AxisGeometry
+        Of the layer as a gather.
+    steps : Steps
+        Of its arrays.
+    channels : tuple of int
+        Of a cell of what is read, and of a cell of what is written.
+    along : int
+        Number of the axis.
     least_window : int or None
         Outputs below which a piece is no window; None for no windows at all.
     """
-    rows, runs = _rows(axes[:-1], steps)
-    pieces, taps, window = _pieces(axes[-1], steps, least_window)
+    last = len(axes) - 1
+    x, out, number, lists = _places(axes, steps, [d for d in range(last) if d != along])
+    segments = np.array([(0, 0, 0, 1, 0, 0, max(channels))], np.int64)
+    if along != last:
+        classes = axis_classes(axes[last])
+        segments = np.array(
+            [(i, *_segments(piece, steps, channels)) for i, c in enumerate(classes) for piece in _at_equal_distances(c)]
+        )
+        lists = [_combined(runs, _offsets(c, steps, last)) for runs in lists for c in classes]
+        number = number * len(classes)
+    ends = np.cumsum([len(runs) for runs in lists])
+    begins = ends - [len(runs) for runs in lists]
+    own = number[:, None] + segments[:, 0]
+    places = [x[:, None] + segments[:, 1], out[:, None] + segments[:, 2], begins[own], ends[own]]
+    forms = [np.broadcast_to(column, own.shape) for column in segments[:, 3:].T]
+    strips = np.stack([*places, *forms], axis=-1).reshape(-1, 8)
+    pieces, taps, window = _pieces(axes[along], steps, along, least_window)
+    plan = StripPlan(strips, len(segments), np.concatenate(lists), pieces, taps, window, _widest(pieces))
+    _freeze(plan)
+    return plan
+
+
+def _segments(piece: Piece, steps: Steps, channels: tuple[int, int]) -> tuple[int, ...]:
+    """Return where a strip begins in what is read and written, its segments, their steps and lanes."""
+    x_step, out_step = piece.first_step * steps.reads[-1], piece.out_step * steps.writes[-1]
+    begin = piece.first * steps.reads[-1], piece.out * steps.writes[-1]
+    if (x_step, out_step) == channels and not any(steps.reads_of_taps):
+        return *begin, 1, 0, 0, piece.outputs * max(channels)
+    return *begin, piece.outputs, x_step, out_step, max(channels)
+
+
+def _freeze(plan: RowPlan | StripPlan) -> None:
+    for table in plan:
+        if isinstance(table, np.ndarray):
+            table.flags.writeable = False
+
+
+def _widest(pieces: Indices) -> int:
     is_window = pieces[:, WINDOW] == 1
-    widest = int(pieces[is_window if is_window.any() else slice(None), COUNT].max())
-    for table in (rows, runs, pieces, taps):
-        table.flags.writeable = False
-    return RowPlan(rows, runs, pieces, taps, window, widest)
+    return int(pieces[is_window if is_window.any() else slice(None), COUNT].max())
 
 
-def _rows(axes: tuple[AxisGeometry, ...], steps: Steps) -> tuple[Indices, Indices]:
-    """List the rows, in row-major order, and the runs of each product class."""
+def _places(
+    axes: tuple[AxisGeometry, ...], steps: Steps, numbers: Iterable[int]
+) -> tuple[Indices, Indices, Indices, list[Indices]]:
+    """List the places on some axes, in row-major order.
+
+    Returns
+    -------
+    x, out, number : ndarray, shape (places,)
+        Offset into what is read, and into what is written, and the number of each one's product class.
+    lists : list of ndarray
+        The runs of each product class.
+    """
     x = out = number = np.zeros(1, np.int64)
-    classes = [axis_classes(axis) for axis in axes]
-    for d, axis in enumerate(axes):
+    lists = [np.zeros((1, 2), np.int64)]
+    for d in numbers:
+        axis, classes = axes[d], axis_classes(axes[d])
         own_number, firsts = np.empty(axis.output_size, np.int64), np.empty(axis.output_size, np.int64)
-        for i, c in enumerate(classes[d]):
+        for i, c in enumerate(classes):
             own_number[c.outputs], firsts[c.outputs] = i, c.firsts
         x = (x[:, None] + firsts * steps.reads[d]).ravel()
         out = (out[:, None] + np.arange(axis.output_size) * steps.writes[d]).ravel()
-        number = (number[:, None] * len(classes[d]) + own_number).ravel()
-    lists = []
-    for combination in itertools.product(*classes):
-        runs = np.zeros((1, 2), np.int64)
-        for d, c in enumerate(combination):
-            runs = (runs[:, None] + _offsets(c, steps.reads[d], steps.reads_of_taps[d], steps.weights[d])).reshape(
-                -1, 2
-            )
-        lists.append(runs)
-    ends = np.cumsum([len(runs) for runs in lists])
-    begins = ends - [len(runs) for runs in lists]
-    return np.stack([x, out, begins[number], ends[number], number], axis=1), np.concatenate(lists)
+        number = (number[:, None] * len(classes) + own_number).ravel()
+        lists = [_combined(runs, _offsets(c, steps, d)) for runs in lists for c in classes]
+    return x, out, number, lists
 
 
-def _offsets(c: AxisClass, read: int, read_of_tap: int, weight: int) -> Indices:
-    return np.stack([c.steps * read + c.taps * read_of_tap, c.taps * weight], axis=1)
+def _combined(runs: Indices, more: Indices) -> Indices:
+    return np.asarray(runs[:, None] + more).reshape(-1, 2)
 
 
-def _pieces(axis: AxisGeometry, steps: Steps, least_window: int | None) -> tuple[Indices, Indices, Window | None]:
-    """Divide the outputs of the last axis into pieces, and list the taps of each class."""
-    read, write, weight, read_of_tap = (values[-1] for values in steps)
+def _offsets(c: AxisClass, steps: Steps, d: int) -> Indices:
+    """List what each tap of a class on axis `d` adds to the offset of what is read, and of the weights."""
+    return np.stack([c.steps * steps.reads[d] + c.taps * steps.reads_of_taps[d], c.taps * steps.weights[d]], axis=1)
+
+
+def _pieces(
+    axis: AxisGeometry, steps: Steps, d: int, least_window: int | None
+) -> tuple[Indices, Indices, Window | None]:
+    """Divide the outputs of axis `d` into pieces, and list the taps of each class."""
+    read, write = steps.reads[d], steps.writes[d]
     found: list[tuple[Piece, int, int, Window | None]] = []
     lists, tap = [], 0
     for c in axis_classes(axis):
-        lists.append(_offsets(c, read, read_of_tap, weight))
+        lists.append(_offsets(c, steps, d))
         ends = (tap, tap + c.taps.size)
         for piece in _at_equal_distances(c):
-            windows = _windows(c, piece, least_window) if read_of_tap == 0 and least_window else []
+            windows = _windows(c, piece, least_window) if steps.reads_of_taps[d] == 0 and least_window else []
             found += [(part, *ends, window) for part, window in windows] or [(piece, *ends, None)]
         tap = ends[1]
     sizes = [(piece.outputs, own) for piece, _, _, own in found if own]

@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 
 from refconv.tiled import simd
 
-__all__ = ["narrow", "prefetch", "prefetch_to_write", "slide", "slide_some", "widen"]
+__all__ = ["narrow", "slide", "slide_some", "unknown", "widen"]
 
 Codegen = Callable[..., Any]
 
@@ -159,26 +159,14 @@ def narrow(typingctx: Any, block: Any, first: Any, times: Any) -> tuple[Any, Cod
     return vector(block, types.intp, times), codegen
 
 
-def _prefetch_code(write: int) -> Codegen:
+@intrinsic
+def unknown(typingctx: Any, number: Any) -> tuple[Any, Codegen]:
+    """Return a whole number as it is, but keep the compiler from working out multiples of it ahead of time.
+
+    It would keep every one in a register, and has not as many.
+    """
+
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        place = simd._pointer(context, builder, sig.args[0], args[0], args[1], None)
-        pointer = builder.bitcast(place, ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        second_level, data = 2, 1
-        builder.call(function, [pointer, *(ir.Constant(_I32, number) for number in (write, second_level, data))])
-        return context.get_dummy_value()
+        return builder.asm(ir.FunctionType(_I64, [_I64]), "", "=r,0", args, side_effect=True)
 
-    return codegen
-
-
-@intrinsic
-def prefetch(typingctx: Any, array: Any, offset: Any) -> tuple[Any, Codegen]:
-    """Ask for the cache line at an offset, to read it later; nothing happens outside the array."""
-    return types.void(array, types.intp), _prefetch_code(write=0)
-
-
-@intrinsic
-def prefetch_to_write(typingctx: Any, array: Any, offset: Any) -> tuple[Any, Codegen]:
-    """Ask for the cache line at an offset, to write it later; nothing happens outside the array."""
-    return types.void(array, types.intp), _prefetch_code(write=1)
+    return types.intp(types.intp), codegen
