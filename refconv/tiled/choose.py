@@ -20,7 +20,7 @@ from typing import NamedTuple
 from refconv.geometry import ConvGeometry
 from refconv.tiled.links import axis_classes
 from refconv.tiled.places import FEW, fits, fits_gradient, padded_axis, padded_classes
-from refconv.tiled.plan import ELEMENT_BLOCK, GRADIENT_BLOCK, LONGEST_CHAIN, element_classes
+from refconv.tiled.plan import ELEMENT_BLOCK, GRADIENT_BLOCK, LONGEST_CHAIN
 from refconv.tiled.simd import vector_registers
 
 LATENCY = 8
@@ -132,38 +132,40 @@ def turning(places: int, channels: int, lanes: int) -> float:
     return places / lanes * (COPYING if channels == 1 else TURNING * -(-channels // lanes))
 
 
-def places_cost(geometry: ConvGeometry, batch: int, channels: int, filters: int, lanes: int, tile: Tile) -> float:
-    """Return what a convolution costs with lanes over places, turning the data included."""
+def places_cost(geometry: ConvGeometry, channels: int, filters: int, lanes: int, tile: Tile) -> float:
+    """Return what an image costs with lanes over places, turning the data included."""
     pitch = padded_axis(geometry.axes[-1]).input_size
-    places = batch * math.prod(padded_axis(axis).input_size for axis in geometry.axes)
+    places = math.prod(padded_axis(axis).input_size for axis in geometry.axes)
     row_tiles = -(-filters // tile.rows)
     total = turning(places, channels, lanes)
     for lines, outputs, links in padded_sizes(geometry):
-        blocks = batch * lines * min(pitch / (tile.vectors * lanes), -(-outputs // (tile.vectors * lanes)))
+        blocks = lines * min(pitch / (tile.vectors * lanes), -(-outputs // (tile.vectors * lanes)))
         total += blocks * row_tiles * (links * channels * tile.step_cost + OVERHEAD * tile.rows * tile.vectors)
-        written = turning(batch * lines * outputs, filters, lanes)
-        total += written if filters == 1 or filters >= FEW else SCATTERING * batch * lines * outputs * filters
+        written = turning(lines * outputs, filters, lanes)
+        total += written if filters == 1 or filters >= FEW else SCATTERING * lines * outputs * filters
     return total
 
 
-def conv_places(geometry: ConvGeometry, batch: int, channels: int, filters: int, lanes: int) -> Tile | None:
+def conv_places(geometry: ConvGeometry, channels: int, filters: int, lanes: int) -> Tile | None:
     """Choose the tile with lanes over places, if that is the cheaper way.
+
+    That does not depend on the batch, whose images are then computed alike by themselves.
 
     Examples
     --------
     >>> from refconv.geometry import AxisGeometry
     >>> square = ConvGeometry((AxisGeometry(112, 3, pad_before=1, pad_after=1),) * 2)
-    >>> conv_places(square, 1, 64, 64, lanes=16), conv_places(square, 1, 64, 3, lanes=16)
+    >>> conv_places(square, 64, 64, lanes=16), conv_places(square, 64, 3, lanes=16)
     (None, Tile(rows=3, vectors=...))
     """
     if filters > MOST_FILTERS * lanes or not fits(geometry):
         return None
 
     def needed(tile: Tile) -> float:
-        return places_cost(geometry, batch, channels, filters, lanes, tile)
+        return places_cost(geometry, channels, filters, lanes, tile)
 
     tile = min(places_tiles(), key=needed)
-    plain = min(cost(geometry, batch, channels, filters, lanes, rest) for rest in tiles())
+    plain = min(cost(geometry, 1, channels, filters, lanes, rest) for rest in tiles())
     return tile if needed(tile) < 0.9 * plain else None
 
 
@@ -203,7 +205,8 @@ def places_gradient_tiles() -> tuple[Tile, ...]:
 
 def places_shares(tile_count: int, places: int) -> tuple[int, int]:
     """Choose into how many shares the tiles and the places of a weight gradient are divided; places in vectors."""
-    owners = max(1, min(tile_count // 4, MOST_CHUNKS // 2))
+    # At least two parts: a thread then reads what it has turned itself.
+    owners = max(1, min(tile_count // 4, MOST_CHUNKS // 4))
     return owners, max(1, min(MOST_CHUNKS // 2 // owners, places // 64))
 
 
@@ -312,8 +315,7 @@ def gradient_cost(
     overhead = GRADIENT_OVERHEAD * tile.rows * tile.vectors
     sizes, longest = class_sizes(geometry), GRADIENT_BLOCK
     if by_element:
-        axes = [[c.outputs.size for c in element_classes(axis)] for axis in geometry.axes]
-        sizes, longest = tuple((math.prod(outputs), 1) for outputs in itertools.product(*axes)), ELEMENT_BLOCK
+        sizes, longest = tuple((outputs, 1) for outputs in element_sizes(geometry)), ELEMENT_BLOCK
     return blocks * sum(
         -(-links * channels // tile.rows)
         * (batch * outputs * tile.step_cost + -(-batch * outputs // longest) * overhead)

@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 DType = np.dtype[Any]
 
 # Vectors of places that all tiles of a weight gradient go through before the next ones.
-TOGETHER = 32
+TOGETHER = 64
 
 
 def _finite(numbers: Array) -> bool:
@@ -39,7 +39,7 @@ def ready_conv(
         Takes x, weights, bias and what to fill, and returns whether it filled it.
     """
     lane_count = lanes(dtype)
-    tile = choose.conv_places(geometry, batch, channels, filters, lane_count)
+    tile = choose.conv_places(geometry, channels, filters, lane_count)
     if tile is None:
         return None
     layout = places.turned(geometry, batch, channels, lane_count)
@@ -55,9 +55,10 @@ def ready_conv(
         flat_weights = flat(weights)
         if not _finite(flat_weights):
             return False
+        memory = empty((turned_size + scratch_size,), dtype)
         run(
             places.convolve_places, work, *arguments, flat(x), flat_weights, flat(bias),
-            empty((turned_size,), dtype), empty((scratch_size,), dtype), out.reshape(-1),
+            memory[:turned_size], memory[turned_size:], out.reshape(-1),
         )  # fmt: skip
         return True
 
@@ -95,9 +96,10 @@ def ready_gradient(
 
     def call(x: Array, dy: Array, out: Array) -> bool:
         flat_out = out.reshape(-1)
+        memory = empty((x_size + dy_size + scratch_size,), dtype)
         run(
-            places.gradient_places, work, *arguments, flat(x), flat(dy), empty((x_size,), dtype),
-            empty((dy_size,), dtype), empty((scratch_size,), dtype), flat_out,
+            places.gradient_places, work, *arguments, flat(x), flat(dy),
+            memory[:x_size], memory[x_size : x_size + dy_size], memory[x_size + dy_size :], flat_out,
         )  # fmt: skip
         return _finite(flat_out)
 

@@ -16,7 +16,6 @@ All of it is NumPy on whole axes; a plan is built in about a millisecond, and ke
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -347,7 +346,7 @@ def gradient_plan(
             for part in range(parts):
                 segments[part * owners + owner].append((*tiles, 0, 0, 1, 0, 0, 0, 1))
 
-    split = element_classes if by_element else axis_classes
+    split = _element_classes if by_element else axis_classes
     every = itertools.product(*(split(axis) for axis in geometry.axes))
     # The class that sums into most rows first, so that few have to be set to zero before.
     for classes in sorted(every, key=lambda classes: -math.prod(c.taps.size for c in classes)):
@@ -404,8 +403,7 @@ def _bounds(all_rows: int, together: int, rows: int, owners: int) -> list[int]:
     return [tile // tiles * together + tile % tiles * rows for tile in firsts]
 
 
-@functools.lru_cache(maxsize=256)
-def element_classes(axis: AxisGeometry) -> tuple[AxisClass, ...]:
+def _element_classes(axis: AxisGeometry) -> tuple[AxisClass, ...]:
     """Return, for each kernel element of an axis, the outputs that read data through it."""
     table = axis_links(axis)
     classes = []
