@@ -235,7 +235,8 @@ def conv_call(
         check_tiled(result, shape, *operands)
         check_index_range(geometry.axes)
         ready = cpu.ready_conv(geometry, x.shape[0], channels, filters, result)
-        return tiled_call(ready, (x, weights, None if bias is None else offsets), result, data_format, out)
+        given = (x, weights, None if bias is None else offsets)
+        return tiled_call(ready, given, result, data_format, out, shape=shape)
 
     def run(x: Array, weights: Array, bias: Array, out: Array | None) -> Array:
         return delivered(_run_conv(geometry, result, x, weights, bias, backend), result, data_format, out)
@@ -445,7 +446,8 @@ def conv_transpose_call(
         check_tiled(result, shape, *operands)
         check_index_range(geometry.axes)
         ready = cpu.ready_conv_transpose(geometry, x.shape[0], channels, filters, result)
-        return tiled_call(ready, (x, weights, None if bias is None else offsets), result, data_format, out)
+        given = (x, weights, None if bias is None else offsets)
+        return tiled_call(ready, given, result, data_format, out, shape=shape)
     loops = _SCATTER if loop == "scatter" else _GATHER
 
     def run(x: Array, weights: Array, bias: Array, out: Array | None) -> Array:

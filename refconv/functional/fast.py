@@ -35,6 +35,7 @@ def tiled_call(
     *,
     signals: int = 1,
     gives_signal: bool = True,
+    shape: tuple[int, ...] | None = None,
 ) -> Call:
     """Return the call of a kernel of the tiled backend.
 
@@ -53,7 +54,11 @@ def tiled_call(
         How many of the operands, the first ones, have the caller's data format.
     gives_signal : bool
         Whether the result has it, too.
+    shape : tuple of int, optional
+        Of the result, channels last, where there is one signal and a kernel may be given what to fill.
     """
+    from refconv.tiled import layouts
+
     first = data_format == "channels_first"
     result_format = data_format if gives_signal else "channels_last"
     direct = _direct(out, result_format) is out
@@ -62,18 +67,31 @@ def tiled_call(
 
     def run(*given: Any) -> Any:
         *arrays, out = given
-        if first:
-            arrays[:signals] = [np.moveaxis(array, 1, -1) for array in arrays[:signals]]
+        target = _direct(out, result_format)
+        if first and shape is not None and _fits(arrays[0], result):
+            batch, channels, *sizes = arrays[0].shape
+            turned, target = layouts.side_by_side((batch, *sizes, channels), shape, dtype=result)
+            arrays[0] = layouts.channels_last(arrays[0], turned)
+        elif first:
+            arrays[:signals] = [_channels_last(array, result) for array in arrays[:signals]]
         fitting = [array if array is None or _fits(array, result) else _fitted(array, result) for array in arrays]
-        computed = ready(*fitting, _direct(out, result_format))
+        computed = ready(*fitting, target)
         if isinstance(computed, tuple):
             targets = (None,) * len(computed) if out is None else out
             return tuple(delivered(array, result, out=target) for array, target in zip(computed, targets, strict=True))
+        if result_format == "channels_first" and computed.dtype == result and (out is None or _fits(out, result)):
+            return layouts.channels_first(computed, out)
         return delivered(computed, result, result_format, out)
 
     if first:
         operands = (*(np.moveaxis(array, -1, 1) for array in operands[:signals]), *operands[signals:])
     return Call(run, operands, repeats=True)
+
+
+def _channels_last(array: Array, result: np.dtype[Any]) -> Array:
+    from refconv.tiled import layouts
+
+    return layouts.channels_last(array) if _fits(array, result) else np.moveaxis(array, 1, -1)
 
 
 def _direct(out: Any, data_format: str) -> Any:

@@ -1,0 +1,101 @@
+"""Arrays turned from channels first to channels last and back, in squares that lie in registers.
+
+The contractions want their data channels last. Turned by NumPy, one number at a time, a layer's input and output
+take as long as a third of its convolution; here as long as two copies.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import prange
+
+from refconv.jit.launch import Compiled
+from refconv.tiled.packing import transpose_square
+from refconv.tiled.running import PARALLEL_WORK, empty, flat, run
+from refconv.tiled.simd import lanes_of
+
+Array = npt.NDArray[Any]
+
+# Rows and columns of what a thread turns at a time, in lanes: several cache lines side by side, which stay near it.
+BLOCK = 4
+
+LINE = 64
+
+# From so many numbers on several threads are faster.
+PARALLEL_SIZE = 30_000
+
+
+@Compiled
+def turn_matrices(sizes: Any, x: Any, turned: Any) -> None:
+    """Turn each of some matrices (rows, columns) into (columns, rows)."""
+    matrices, rows, columns = sizes
+    block = BLOCK * lanes_of(turned)
+    row_blocks, column_blocks = (rows + block - 1) // block, (columns + block - 1) // block
+    for item in prange(matrices * row_blocks * column_blocks):
+        lanes = lanes_of(turned)
+        matrix, first_row = item // (row_blocks * column_blocks), item // column_blocks % row_blocks * block
+        first_column = item % column_blocks * block
+        for i in range(first_row, min(first_row + block, rows), lanes):
+            for j in range(first_column, min(first_column + block, columns), lanes):
+                transpose_square(
+                    x, (matrix * rows + i) * columns + j, columns, rows - i,
+                    turned, (matrix * columns + j) * rows + i, rows, columns - j, False,
+                )  # fmt: skip
+
+
+def side_by_side(*shapes: tuple[int, ...], dtype: npt.DTypeLike) -> list[Array]:
+    """Allocate several arrays as one block, which a process gives back to the system less often than many.
+
+    Examples
+    --------
+    >>> [array.shape for array in side_by_side((2, 3), (5,), dtype=np.float32)]
+    [(2, 3), (5,)]
+    """
+    # Each begins a cache line.
+    line = LINE // np.dtype(dtype).itemsize
+    sizes = [math.prod(shape) for shape in shapes]
+    firsts = np.cumsum([0, *(-(-size // line) * line for size in sizes)]).tolist()
+    block = empty((firsts[-1],), dtype)
+    return [
+        block[first : first + size].reshape(shape)
+        for first, size, shape in zip(firsts[:-1], sizes, shapes, strict=True)
+    ]
+
+
+def channels_last(x: Array, out: Array | None = None) -> Array:
+    """Return a C-contiguous array (batch, channels, spatial...) as (batch, spatial..., channels).
+
+    Examples
+    --------
+    >>> channels_last(np.array([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]))[0, :, 1]
+    array([4., 5., 6.])
+    """
+    batch, channels, *sizes = x.shape
+    if out is None:
+        out = empty((batch, *sizes, channels), x.dtype)
+    _turn(x, out, batch, channels, math.prod(sizes))
+    return out
+
+
+def channels_first(x: Array, out: Array | None = None) -> Array:
+    """Return a C-contiguous array (batch, spatial..., channels) as (batch, channels, spatial...).
+
+    Examples
+    --------
+    >>> channels_first(np.array([[[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]]))[0, 1]
+    array([4., 5., 6.])
+    """
+    batch, *sizes, channels = x.shape
+    if out is None:
+        out = empty((batch, channels, *sizes), x.dtype)
+    _turn(x, out, batch, math.prod(sizes), channels)
+    return out
+
+
+def _turn(x: Array, out: Array, matrices: int, rows: int, columns: int) -> None:
+    work = PARALLEL_WORK if x.size >= PARALLEL_SIZE else 0
+    run(turn_matrices, work, (matrices, rows, columns), flat(x), out.reshape(-1))
