@@ -41,6 +41,14 @@ MORE = [
     ((12, 12), (4, 4), 2, "same", 1, 32, 8),
     ((2, 3), (5, 7), 1, "full", 1, 3, 1),
     ((20, 50), (3, 3), 1, "same", (8, 5), 8, 1),
+    # Rows that begin at the same address modulo 4096.
+    ((7, 64), (3, 3), 1, "same", 1, 16, 1),
+    # Vectors that reach over several cells, and rows too short for one.
+    ((13, 40), (3, 2), (1, 1), "same", 1, 1, 1),
+    ((13, 3), (4, 3), 1, "same", 1, 2, 1),
+    ((14, 9), (5, 1), (2, 1), "valid", (1, 1), 20, 1),
+    # Runs that do not divide evenly into tiles of the weight gradient.
+    ((9, 12), (5, 3), 1, "same", 1, 16, 1),
 ]
 ERROR = {np.float32: 3e-6, np.float64: 1e-14}
 

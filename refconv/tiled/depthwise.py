@@ -14,7 +14,8 @@ With several filters a channel, forward spreads each datum over its channel's fi
 registers, and backward sums over the filters of a channel in registers before it stores.
 
 The gradient to the weights keeps the sums of all kernel elements in registers, while it goes along a
-row of outputs. Rows are summed up in blocks that the geometry fixes, so that no bit depends on threads.
+row of outputs, and loads a vector of `x` once for all elements of a window. Rows are summed up in blocks
+that the geometry fixes, so that no bit depends on threads.
 
 Every output's terms come in one order, whatever the tile, then the bias.
 
@@ -27,6 +28,11 @@ multiply-adds alone take 123 (and 5x5 on 57x57x20; 3x3 on 256x256x1 at twice its
 - no divisions where the divisor is 1: 169 (48; 55)
 - where loads would wait for stores, tiles of neighbours, a vector of channels at a time: 200
 - prefetching: nothing gained in either order, and 10 % lost along the flat axis
+
+The gradient to the weights (and for 3x3x3 on 16x28x28x32):
+
+- a datum loaded for every kernel element that it meets: 240 (567)
+- up to 8 outputs at once, a datum loaded once for a window, a vector of channels at a time: 173 (275)
 """
 
 from __future__ import annotations
@@ -85,7 +91,7 @@ from refconv.tiled.simd import (
     vector_registers,
     zeros,
 )
-from refconv.tiled.windows import narrow, slide, slide_some, unknown, widen
+from refconv.tiled.windows import correlate, narrow, slide, slide_some, unknown, widen
 
 Array = Any
 Tile = Any
@@ -301,58 +307,81 @@ def fill(
 
 @_inlined
 def _gradient_line(
-    line: int, tile_rows: Tile, tile_vectors: Tile, spread: Tile, whole: Tile, sizes: Sizes, rows: Array,
-    pieces: Array, tiles: Array, reads: Array, writes: Array, x: Array, dy: Array, part: int, sums: Array,
+    line: int, c: int, tile_rows: Tile, tile_vectors: Tile, together: Tile, window: Tile, stride: Tile, spread: Tile,
+    whole: Tile, sizes: Sizes, rows: Array, pieces: Array, tiles: Array, reads: Array, writes: Array, x: Array,
+    dy: Array, own: int, sums: Array,
 ) -> None:  # fmt: skip
-    """Add what a share of the outputs of one row gives to the sums of a part."""
-    _, _, cuts, row_count, x_image, out_image, filters, part_size = sizes
+    """Add what a block of channels of a share of the outputs of one row gives to the sums from `own` on."""
+    _, _, cuts, row_count, x_image, out_image, filters, _ = sizes
     count, vectors, multiple = len(tile_rows), len(tile_vectors), len(whole) > 0
-    block = registers(sums, tile_rows, tile_vectors)
+    block, gradients = registers(sums, tile_rows, tile_vectors), registers(sums, together, (0,))
     gradient, data = registers(sums, (0,), tile_vectors), registers(sums, (0,), tile_vectors)
-    cut, row, image = line % cuts, line // cuts % row_count, line // cuts // row_count
-    for c in range(0, filters, vectors * lanes_of(sums)):
-        rest = filters - c
-        x_row = image * x_image + at(rows, 5 * row + ROW_X) + c // len(spread)
-        dy_row = image * out_image + at(rows, 5 * row + ROW_OUT) + c
-        for number in range(pieces.shape[0]):
-            piece, place = 8 * number, 2 * (at(rows, 5 * row + ROW_CLASS) * pieces.shape[0] + number)
-            outputs = at(pieces, piece + COUNT)
-            x_step, dy_step = at(pieces, piece + X_STEP), at(pieces, piece + OUT_STEP)
-            x0, dy0 = x_row + at(pieces, piece + X), dy_row + at(pieces, piece + OUT)
-            first, last = at(tiles, place), at(tiles, place + 1)
-            for tile in range(first, last, count):
-                for i in range(count * vectors):
-                    put(block, i, zeros(sums))
-                for o in range(outputs * cut // cuts, outputs * (cut + 1) // cuts):
-                    for v in range(vectors):
-                        put(gradient, v, _read(dy, dy0 + o * dy_step, v, rest, multiple))
-                    for t in range(count):
+    place = _quotient(line, cuts)
+    share, image = line - place * cuts, place // row_count
+    row, rest = 5 * (place - image * row_count), filters - c
+    x_row = image * x_image + at(rows, row + ROW_X) + c // len(spread)
+    dy_row = image * out_image + at(rows, row + ROW_OUT) + c
+    for number in range(pieces.shape[0]):
+        piece, entry = 8 * number, 2 * (at(rows, row + ROW_CLASS) * pieces.shape[0] + number)
+        x_step, dy_step = at(pieces, piece + X_STEP), at(pieces, piece + OUT_STEP)
+        x0, dy0 = x_row + at(pieces, piece + X), dy_row + at(pieces, piece + OUT)
+        begin, end = _cut(at(pieces, piece + COUNT), share, cuts)
+        for tile in range(at(tiles, entry), at(tiles, entry + 1), count):
+            for i in range(count * vectors):
+                put(block, i, zeros(sums))
+            o = begin
+            if len(window) > 1 and at(pieces, piece + WINDOW):
+                distance = at(reads, tile + 1) - at(reads, tile)
+                while o + len(together) <= end:
+                    for p in range(len(together)):
+                        put(gradients, p, _read(dy, dy0 + (o + p) * unknown(dy_step), 0, rest, multiple))
+                    for t in range(0, count, len(window)):
                         datum = x0 + o * x_step + at(reads, tile + t)
-                        _read_data(data, vectors, spread, x, datum, rest, multiple)
-                        for v in range(vectors):
-                            i = t * vectors + v
-                            put(block, i, fma(get(data, v), get(gradient, v), get(block, i)))
+                        correlate(block, t, window, stride, whole, x, datum, unknown(distance), gradients, rest)
+                    o += len(together)
+            while o < end:
+                for v in range(vectors):
+                    put(gradient, v, _read(dy, dy0 + o * dy_step, v, rest, multiple))
                 for t in range(count):
+                    datum = x0 + o * x_step + at(reads, tile + t)
+                    _read_data(data, vectors, spread, x, datum, rest, multiple)
                     for v in range(vectors):
-                        offset = part * part_size + at(writes, tile + t) + c + v * lanes_of(sums)
-                        # A short last tile repeats a kernel element, which must be added once.
-                        left = rest - v * lanes_of(sums) if at(writes, tile + t) >= 0 else 0
-                        total = add(load_some(sums, offset, left), get(block, t * vectors + v))
-                        store_some(sums, offset, left, total)
+                        i = t * vectors + v
+                        put(block, i, fma(get(data, v), get(gradient, v), get(block, i)))
+                o += 1
+            for t in range(count):
+                for v in range(vectors):
+                    offset = own + at(writes, tile + t) + c + v * lanes_of(sums)
+                    # A short last tile repeats a kernel element, which must be added once.
+                    left = rest - v * lanes_of(sums) if at(writes, tile + t) >= 0 else 0
+                    store_some(sums, offset, left, add(load_some(sums, offset, left), get(block, t * vectors + v)))
 
 
 @Compiled
 def sum_up(
-    tile_rows: Tile, tile_vectors: Tile, spread: Tile, whole: Tile, sizes: Sizes, rows: Array, pieces: Array,
-    tiles: Array, reads: Array, writes: Array, x: Array, dy: Array, sums: Array,
+    tile_rows: Tile, tile_vectors: Tile, together: Tile, window: Tile, stride: Tile, spread: Tile, whole: Tile,
+    sizes: Sizes, rows: Array, pieces: Array, tiles: Array, reads: Array, writes: Array, x: Array, dy: Array,
+    sums: Array, out: Array,
 ) -> None:  # fmt: skip
-    """Add the gradients to all weights to the sums of each part, which are zeros on entry."""
-    for part in prange(sizes[0]):
-        for line in range(sizes[1] * part // sizes[0], sizes[1] * (part + 1) // sizes[0]):
-            _gradient_line(
-                np.int64(line), tile_rows, tile_vectors, spread, whole, sizes, rows, pieces, tiles, reads,
-                writes, x, dy, np.int64(part), sums,
-            )  # fmt: skip
+    """Fill the gradients to all weights; `sums` is room for those of each part."""
+    parts, lines, size = sizes[0], sizes[1], sizes[7]
+    for part in prange(parts):
+        own, block = np.int64(part) * size, len(tile_vectors) * lanes_of(sums)
+        for i in range(0, size, lanes_of(sums)):
+            store_some(sums, own + i, size - i, zeros(sums))
+        first, last = _cut(lines, np.int64(part), parts)
+        # A block of channels at a time, so that the first cache holds the rows that several outputs read.
+        for c in range(0, sizes[6], block):
+            for line in range(first, last):
+                _gradient_line(
+                    line, c, tile_rows, tile_vectors, together, window, stride, spread, whole, sizes, rows, pieces,
+                    tiles, reads, writes, x, dy, own, sums,
+                )  # fmt: skip
+    for i in range(0, size, lanes_of(sums)):
+        total = load_some(sums, i, size - i)
+        for part in range(1, parts):
+            total = add(total, load_some(sums, part * size + i, size - i))
+        store_some(out, i, size - i, total)
 
 
 class Call(NamedTuple):
@@ -688,20 +717,30 @@ def _gradient_call(geometry: ConvGeometry, batch: int, channels: int, multiplier
         steps_of(geometry.kernel_size, filters),
         (0,) * geometry.rank,
     )
-    plan = row_plan(geometry.axes, steps)
-    elements = math.prod(geometry.kernel_size)
-    most = vector_registers() * 7 // 8 - (0 if multiplier == 1 else multiplier)
-    vectors = multiplier
-    if multiplier == 1 and elements <= most // 2 and filters % (2 * lane_count) == 0:
-        vectors = 2
+    plan = row_plan(geometry.axes, steps, _LEAST_WINDOW if multiplier == 1 else None)
+    elements, most = math.prod(geometry.kernel_size), vector_registers() * 7 // 8
+    together, vectors = 0, multiplier
+    if plan.window:
+        runs, size = elements // plan.window.size, plan.window.size
+        # Sums of some runs and the gradients of some outputs are in registers, besides a datum or two.
+        room = vector_registers() - 2
+        fitting = [count for count in range(1, runs + 1) if count * size + 4 <= room] or [1]
+        tile = size * min(fitting, key=lambda count: (-runs % count, -count))
+        counts = [count for count in (8, 7, 6, 5, 4) if count <= min(room - tile, plan.widest)] or [4]
+        together = min(counts, key=lambda count: plan.widest % count * 2 + plan.widest // count)
+    else:
+        if multiplier == 1 and elements <= most // 2 and filters % (2 * lane_count) == 0:
+            vectors = 2
+        elif multiplier > 1:
+            most -= multiplier
+        tile = -(-elements // -(-elements // max(most // vectors, 1)))
     whole = filters % (vectors * lane_count) == 0
-    tile = -(-elements // -(-elements // max(most // vectors, 1)))
     tiles, reads, writes = gradient_tiles(plan, tile)
     rows, cuts = len(plan.rows), -(-plan.widest // _BLOCK)
     lines = batch * rows * cuts
     images = (_size(steps.reads, geometry.axes, "input_size"), _size(steps.writes, geometry.axes, "output_size"))
     sizes = (min(_PARTS, lines), lines, cuts, rows, *images, filters, elements * filters)
-    lengths = _lengths(tile, vectors, multiplier, int(whole))
+    lengths = _lengths(tile, vectors, max(together, 1), *(plan.window or (1, 1)), multiplier, int(whole))
     work = batch * math.prod(geometry.output_size) * elements * filters
     return Call((*lengths, sizes, plan.rows, plan.pieces, tiles, reads, writes), work)
 
@@ -746,16 +785,13 @@ def ready_depthwise_grad_weights(
 
         return call_empty
     arguments, work, *_ = _gradient_call(geometry, batch, channels, multiplier, lanes(dtype))
-    parts = arguments[4][0]
+    parts = arguments[7][0]
 
     def call(x: Array, dy: Array, out: Array | None) -> Array:
         if out is None:
             out = empty(shape, dtype)
         sums = empty((parts, *shape), dtype)
-        sums.fill(0)
-        run(sum_up, work, *arguments, flat(x), flat(dy), sums.reshape(-1))
-        with np.errstate(all="ignore"):  # As silent as compiled code is about NaN and infinity.
-            np.add.reduce(sums, axis=0, out=out)
+        run(sum_up, work, *arguments, flat(x), flat(dy), sums.reshape(-1), out.reshape(-1))
         return out
 
     return call

@@ -127,8 +127,8 @@ def steps_of(sizes: tuple[int, ...], last: int) -> tuple[int, ...]:
 
 
 @functools.lru_cache(maxsize=256)
-def row_plan(axes: tuple[AxisGeometry, ...], steps: Steps) -> RowPlan:
-    """Plan an elementwise layer row by row, without windows.
+def row_plan(axes: tuple[AxisGeometry, ...], steps: Steps, least_window: int | None) -> RowPlan:
+    """Plan an elementwise layer row by row.
 
     Parameters
     ----------
@@ -136,13 +136,15 @@ def row_plan(axes: tuple[AxisGeometry, ...], steps: Steps) -> RowPlan:
         Of the layer as a gather.
     steps : Steps
         Of its arrays.
+    least_window : int or None
+        As of `strip_plan`.
     """
     last = len(axes) - 1
     x, out, number, lists = _places(axes, steps, range(last))
     ends = np.cumsum([len(runs) for runs in lists])
     begins = ends - [len(runs) for runs in lists]
     rows = np.stack([x, out, begins[number], ends[number], number], axis=1)
-    pieces, taps, window = _pieces(axes[last], steps, last, None)
+    pieces, taps, window = _pieces(axes[last], steps, last, least_window)
     plan = RowPlan(rows, np.concatenate(lists), pieces, taps, window, _widest(pieces))
     _freeze(plan)
     return plan
@@ -332,8 +334,10 @@ def gradient_tiles(plan: RowPlan, size: int) -> tuple[Indices, Indices, Indices]
             taps = plan.taps[piece[TAP] : piece[TAP_END]]
             offsets = (runs[:, None] + taps).reshape(-1, 2)
             if len(offsets):
-                filling = np.tile([[offsets[-1, 0], -1]], (-len(offsets) % size, 1))
-                entries += [offsets, filling]
+                # Runs that are read at once remain so where they fill up a tile.
+                missing = -len(offsets) % size
+                repeated = np.resize(offsets[-len(taps) :, 0], missing)
+                entries += [offsets, np.stack([repeated, np.full(missing, -1)], axis=1)]
             tiles[number, p] = total, total + -(-len(offsets) // size) * size
             total = tiles[number, p, 1]
     reads, writes = np.ascontiguousarray(np.concatenate(entries).T)

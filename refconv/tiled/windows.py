@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 
 from refconv.tiled import simd
 
-__all__ = ["narrow", "slide", "slide_some", "unknown", "widen"]
+__all__ = ["correlate", "narrow", "slide", "slide_some", "unknown", "widen"]
 
 Codegen = Callable[..., Any]
 
@@ -23,49 +23,104 @@ _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
 
 
+class _Writer:
+    """Writes out reads of vectors, masked if `count` lanes are given, and multiply-adds."""
+
+    def __init__(self, context: Any, builder: Any, vector: Any, count: Any) -> None:
+        self.context, self.builder, self.vector, self.count = context, builder, vector, count
+        self.llvm = simd._llvm_vector(vector)
+        self.mask = None if count is None else simd._mask(builder, count, vector.lanes)
+
+    def read(self, array_type: Any, array: Any, first: Any, distance: Any, number: int) -> Any:
+        """Read the vector that lies `number` times `distance` behind `first`."""
+        builder, vector = self.builder, self.vector
+        offset = builder.add(first, builder.mul(distance, ir.Constant(_I64, number)))
+        pointer = simd._vector_pointer(self.context, builder, array_type, array, offset, vector, self.count)
+        if self.mask is None:
+            value = builder.load(pointer)
+            value.align = vector.dtype.bitwidth // 8
+            return value
+        kind = ir.FunctionType(self.llvm, [pointer.type, _I32, self.mask.type, self.llvm])
+        name = f"llvm.masked.load.{simd._suffix(vector)}.p0"
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        alignment = ir.Constant(_I32, vector.dtype.bitwidth // 8)
+        return builder.call(function, [pointer, alignment, self.mask, ir.Constant(self.llvm, None)])
+
+    def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
+        builder = self.builder
+        if not simd._multiplies_and_adds_at_once():
+            return builder.fadd(builder.fmul(a, b), c)
+        kind = ir.FunctionType(self.llvm, [self.llvm] * 3)
+        name = f"llvm.fma.{simd._suffix(self.vector)}"
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b, c])
+
+
+def _uses(rows: int, size: int, step: int) -> list[tuple[int, list[tuple[int, int]]]]:
+    """List the data of a window, each with the outputs and kernel elements that meet there."""
+    uses = [
+        (j, [(p, j - p * step) for p in range(rows) if 0 <= j - p * step < size])
+        for j in range((rows - 1) * step + size)
+    ]
+    return [(j, own) for j, own in uses if own]
+
+
 def _slide_code(vector: Any, rows: int, size: int, step: int, masked: bool) -> Codegen:
     """Write out a window of `size` kernel elements over `rows` outputs, `step` data apart."""
-    llvm = simd._llvm_vector(vector)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         sums, _, _, x, x0, x_step, weights, w0, w_step, count = args
-        mask = simd._mask(builder, count, vector.lanes) if masked else None
-
-        def read(array_type: Any, array: Any, first: Any, distance: Any, number: int) -> Any:
-            offset = builder.add(first, builder.mul(distance, ir.Constant(_I64, number)))
-            touched = count if masked else None
-            pointer = simd._vector_pointer(context, builder, array_type, array, offset, vector, touched)
-            if mask is None:
-                value = builder.load(pointer)
-                value.align = vector.dtype.bitwidth // 8
-                return value
-            kind = ir.FunctionType(llvm, [pointer.type, _I32, mask.type, llvm])
-            name = f"llvm.masked.load.{simd._suffix(vector)}.p0"
-            function = cgutils.get_or_insert_function(builder.module, kind, name)
-            alignment = ir.Constant(_I32, vector.dtype.bitwidth // 8)
-            return builder.call(function, [pointer, alignment, mask, ir.Constant(llvm, None)])
-
-        def multiply_add(a: Any, b: Any, c: Any) -> Any:
-            if not simd._multiplies_and_adds_at_once():
-                return builder.fadd(builder.fmul(a, b), c)
-            kind = ir.FunctionType(llvm, [llvm] * 3)
-            function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.{simd._suffix(vector)}")
-            return builder.call(function, [a, b, c])
-
+        writer = _Writer(context, builder, vector, count if masked else None)
         pointers = [builder.gep(sums, [ir.Constant(_I64, p)]) for p in range(rows)]
         totals = [builder.load(pointer) for pointer in pointers]
-        kernel = [read(sig.args[6], weights, w0, w_step, k) for k in range(size)]
-        for j in range((rows - 1) * step + size):
-            uses = [(p, j - p * step) for p in range(rows) if 0 <= j - p * step < size]
-            if uses:
-                datum = read(sig.args[3], x, x0, x_step, j)
-                for p, k in uses:
-                    totals[p] = multiply_add(datum, kernel[k], totals[p])
+        kernel = [writer.read(sig.args[6], weights, w0, w_step, k) for k in range(size)]
+        for j, uses in _uses(rows, size, step):
+            datum = writer.read(sig.args[3], x, x0, x_step, j)
+            for p, k in uses:
+                totals[p] = writer.multiply_add(datum, kernel[k], totals[p])
         for pointer, total in zip(pointers, totals, strict=True):
             builder.store(total, pointer)
         return context.get_dummy_value()
 
     return codegen
+
+
+@intrinsic
+def correlate(
+    typingctx: Any,
+    sums: Any,
+    first: Any,
+    window: Any,
+    stride: Any,
+    whole: Any,
+    x: Any,
+    x0: Any,
+    x_step: Any,
+    gradients: Any,
+    count: Any,
+) -> tuple[Any, Codegen]:
+    """Add to each sum ``first + k`` the terms ``x[p * len(stride) + k] * gradients[p]`` for `k` below ``len(window)``.
+
+    Element `j` of `x` is the vector from ``x0 + j * x_step`` on, its first `count` lanes if `whole` is empty. Each is
+    loaded once.
+    """
+    vector, rows, size, step, masked = sums.vector, gradients.count, len(window), len(stride), len(whole) == 0
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        writer = _Writer(context, builder, vector, args[9] if masked else None)
+        places = [builder.add(args[1], ir.Constant(_I64, k)) for k in range(size)]
+        pointers = [builder.gep(args[0], [place]) for place in places]
+        totals = [builder.load(pointer) for pointer in pointers]
+        factors = [builder.load(builder.gep(args[8], [ir.Constant(_I64, p)])) for p in range(rows)]
+        for j, uses in _uses(rows, size, step):
+            datum = writer.read(sig.args[5], args[5], args[6], args[7], j)
+            for p, k in uses:
+                totals[k] = writer.multiply_add(datum, factors[p], totals[k])
+        for pointer, total in zip(pointers, totals, strict=True):
+            builder.store(total, pointer)
+        return context.get_dummy_value()
+
+    offset = types.intp
+    return types.void(sums, offset, window, stride, whole, x, offset, offset, gradients, offset), codegen
 
 
 def _slide_signature(sums: Any, window: Any, stride: Any, x: Any, weights: Any) -> Any:
