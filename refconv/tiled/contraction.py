@@ -190,11 +190,20 @@ def contract_gradient(
                 for tile in range(first, last, rows):
                     clear(sums, rows * vectors, out)
                     for r in range(run, min(run + together, run_end)):
-                        sum_up(
-                            sums, factors, rows, vectors, at(segments, segment + STEPS),
-                            x, reads, tile, at(runs, 2 * r) + group * channels, at(segments, segment + X_STEP),
-                            dy, at(runs, 2 * r + 1) + dy0, at(segments, segment + DY_STEP), count, False,
-                        )  # fmt: skip
+                        x0, dy_r = at(runs, 2 * r) + group * channels, at(runs, 2 * r + 1) + dy0
+                        # Masks need registers, of which there are few.
+                        if count >= vectors * lanes:
+                            sum_up(
+                                sums, factors, rows, vectors, at(segments, segment + STEPS),
+                                x, reads, tile, x0, at(segments, segment + X_STEP),
+                                dy, dy_r, at(segments, segment + DY_STEP), count, True,
+                            )  # fmt: skip
+                        else:
+                            sum_up(
+                                sums, factors, rows, vectors, at(segments, segment + STEPS),
+                                x, reads, tile, x0, at(segments, segment + X_STEP),
+                                dy, dy_r, at(segments, segment + DY_STEP), count, False,
+                            )  # fmt: skip
                     for p in range(rows):
                         offset = at(writes, tile + p)
                         # A row that only fills up a tile is written nowhere.
