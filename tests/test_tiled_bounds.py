@@ -116,7 +116,8 @@ x, dy = random(1, 9, 9, 18), random(1, 9, 9, 18)
 refused(contraction.contract, (8, 9, 10, -1), fn.conv, x, random(3, 3, 18, 18), padding="same")
 refused(contraction.contract_gradient, (7, 8), fn.conv_grad_weights, x, dy, 3, padding="same")
 refused(depthwise.fill, (-4, -3, -1), fn.depthwise_conv, x, random(3, 3, 18, 1), padding="same")
-refused(copying.take_rows, (-2, -1), fn.zero_pad, x, padding=0)
+refused(copying.take_stretches, (-2, -1), fn.zero_pad, x, padding=0)
+refused(copying.take_rows, (-2, -1), fn.upsample, x)
 """
 
 

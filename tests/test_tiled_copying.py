@@ -252,9 +252,17 @@ def test_large_enough_for_several_shares():
             np.testing.assert_allclose(ours, right, rtol=1e-5, atol=1e-5)
 
 
+def test_tables_of_stretches():
+    sources = np.array([-1, -1, 0, 1, 2, 2])
+    stretches = [(0, -1), (2, 0), (5, 2), (6, -1), (8, 6), (11, 8), (12, -1), (18, -1)]
+    assert [*map(tuple, copying._stretches(np.array([0, 6, -1]), sources).tolist())] == stretches
+    # Whole rows go on where the row before ended.
+    assert copying._stretches(np.array([3, 6, 9]), np.arange(3)).tolist() == [[0, 3], [9, -1]]
+
+
 def test_tables_of_runs():
-    sources = np.array([-1, -1, 0, 1, 2, 2, 2, 1, 0, -1])
-    runs = [(0, 1, 2, -1, 0), (2, 1, 2, 0, 1), (4, 3, 1, 2, 1), (7, 1, 2, 1, -1), (9, 1, 1, -1, 0)]
+    sources = np.array([0, 1, 2, 2, 2, 1, 0])
+    runs = [(0, 1, 2, 0, 1), (2, 3, 1, 2, 1), (5, 1, 2, 1, -1)]
     assert copying._runs(sources) == runs
     assert copying._runs(np.repeat(np.arange(4), 2)) == [(0, 2, 4, 0, 1)]
     assert interpolating.resizing_taps(4, 4, "linear", "half_pixel").unchanged

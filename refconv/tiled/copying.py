@@ -1,14 +1,18 @@
 """Layers that mostly move data: padding in every mode, cropping, nearest upsampling, unfolding.
 
-Every output is a datum or a value. `take` says per axis which datum an output takes; along the last
-axis these *sources* are divided into *runs* that a loop without any lookup fills::
+Every output is a datum or a value. `take` says per axis which datum an output takes. Along the last
+axis these *sources* are divided into *stretches*, neighbouring data or nothing but the value::
 
-    sources   -1 -1  0  1  2  3  3  3         runs   the value 2 times; data 0, 1, 2 once each; datum 3 three times
+    sources   -1 -1  0  1  2  3  3  3         stretches   the value; data 0 to 3; datum 3; datum 3
+
+The stretches of an image, those of a row joined with those of the next where they can be, are shared out by their
+length, however many rows there are. Where there are too many of them, as in upsampling, the sources are divided into
+*runs* that a loop without any lookup fills::
+
     sources    0  0  1  1  2  2               run    data 0, 1, 2, two times each
 
-Neighbouring data are copied as one stretch of memory. Rows of outputs that take the same row of data are
-filled once and then copied. Elements are copied as whole numbers of 2, 4 or 8 bytes, whatever they are,
-several small ones at once where the channels allow it.
+Rows of outputs that take the same row of data are filled together. Elements are copied as whole numbers
+of 2, 4 or 8 bytes, whatever they are, several small ones at once where the channels allow it.
 
 `fold`, the adjoint of `unfold`, adds and therefore is an elementwise layer with weights of 1.
 """
@@ -18,7 +22,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,28 +34,33 @@ from refconv.jit.launch import Compiled
 from refconv.tiled.depthwise import fill as fill_elementwise
 from refconv.tiled.depthwise import fold_call
 from refconv.tiled.links import Indices, axis_links
-from refconv.tiled.moves import move, move_some, moved_at_once, repeat, repeat_some
+from refconv.tiled.moves import at_once, read, read_some, read_wide, repeated, wide, write, write_some
 from refconv.tiled.rows import steps_of
-from refconv.tiled.running import empty, flat, run
+from refconv.tiled.running import empty, flat, no_bias, run
 from refconv.tiled.simd import at, lanes, set_at
 
 Array = npt.NDArray[Any]
 Sizes = tuple[int, ...]
 
-# Columns of a run of the last axis: first output, outputs a datum, data, first datum (-1: the value), step.
+# Columns of a run of the last axis: first output, outputs a datum, data, first datum, step.
 OUT, TIMES, DATA, FIRST, STEP = range(5)
 
 # Cells below this many elements are copied one element at a time.
 _FEW = 4
 
+# Stretches are what an axis is divided into if these are at least so many cells long on average.
+_SHORTEST = 4
+_FEW_STRETCHES = 3
+
 # What is cut into so many shares, threads share evenly.
 _SHARES = 32
+# A share of fewer elements is not worth the loop around it.
+_SMALLEST_SHARE = 512
 
 # Multiply-adds that take as long as copying an element.
 _WORTH = 10
 
 _NUMBERS = {unit: np.dtype(f"i{unit}") for unit in (1, 2, 4, 8)}
-_NOTHING = {unit: kind.type(0) for unit, kind in _NUMBERS.items()}
 
 _inlined = njit(forceinline=True, error_model="numpy")
 
@@ -59,129 +68,233 @@ _inlined = njit(forceinline=True, error_model="numpy")
 @_inlined
 def _copy(out: Array, out0: int, x: Array, x0: int, count: int) -> None:
     """Copy a stretch of memory."""
-    step = moved_at_once(out)
-    whole = count - count % step
-    for i in range(0, whole, step):
-        move(out, out0 + i, x, x0 + i)
+    most, step = wide(out), at_once(out)
+    begin, whole = count - count % most, count - count % step
+    for i in range(0, begin, most):
+        write(out, out0 + i, read_wide(x, x0 + i))
+    for i in range(begin, whole, step):
+        write(out, out0 + i, read(x, x0 + i))
     if whole < count:
-        move_some(out, out0 + whole, x, x0 + whole, count - whole)
+        write_some(out, out0 + whole, count - whole, read_some(x, x0 + whole, count - whole))
 
 
 @_inlined
 def _fill(out: Array, out0: int, value: Any, count: int) -> None:
     """Fill a stretch of memory."""
-    step = moved_at_once(out)
+    step = at_once(out)
     whole = count - count % step
     for i in range(0, whole, step):
-        repeat(out, out0 + i, value)
+        write(out, out0 + i, repeated(out, value))
     if whole < count:
-        repeat_some(out, out0 + whole, value, count - whole)
+        write_some(out, out0 + whole, count - whole, repeated(out, value))
 
 
 @_inlined
-def _take_run(
-    out: Array, out0: int, x: Array, x0: int, channels: int, times: int, step: int, first: int, last: int,
-) -> None:  # fmt: skip
-    """Copy the cells of some data of a run, each `times` times."""
-    if times == 1 and step == 1:
-        _copy(out, out0 + first * channels, x, x0 + first * channels, (last - first) * channels)
-    elif channels < _FEW:
-        for j in range(first, last):
-            for c in range(channels):
-                datum = at(x, x0 + j * step * channels + c)
-                for t in range(times):
-                    set_at(out, out0 + (j * times + t) * channels + c, datum)
-    else:
-        for j in range(first, last):
-            for t in range(times):
-                _copy(out, out0 + (j * times + t) * channels, x, x0 + j * step * channels, channels)
-
-
-@_inlined
-def _take_line(line: int, sizes: Sizes, rows: Array, runs: Array, value: Any, x: Array, out: Array) -> None:
-    """Fill a share of some neighbouring rows that take the same row of data."""
-    cuts, row_count, x_image, out_image, out_row, channels = sizes
-    cut, row, image = line % cuts, line // cuts % row_count, line // cuts // row_count
-    out0 = image * out_image + at(rows, 3 * row) * out_row
-    x0 = at(rows, 3 * row + 2)
-    for r in range(0, 5 * runs.shape[0], 5):
-        count, times = at(runs, r + DATA), at(runs, r + TIMES)
-        first, last = count * cut // cuts, count * (cut + 1) // cuts
-        if x0 < 0 or at(runs, r + FIRST) < 0:
-            begin = out0 + (at(runs, r + OUT) + first * times) * channels
-            for again in range(at(rows, 3 * row + 1)):
-                _fill(out, begin + again * out_row, value, (last - first) * times * channels)
+def _take_share(line: int, sizes: Sizes, begins: Array, stretches: Array, value: Any, x: Array, out: Array) -> None:
+    """Fill the stretches, or parts of them, of one share of one image."""
+    shares, x_image, out_image = sizes
+    image, share = line // shares, line % shares
+    out0, x0 = image * out_image, image * x_image
+    begin, end, number = at(begins, 2 * share), at(begins, 2 * share + 2), at(begins, 2 * share + 1)
+    while begin < end:
+        first, source, stop = at(stretches, 2 * number), at(stretches, 2 * number + 1), at(stretches, 2 * number + 2)
+        count = min(stop, end) - begin
+        if source < 0:
+            _fill(out, out0 + begin, value, count)
         else:
-            begin, datum = out0 + at(runs, r + OUT) * channels, image * x_image + x0 + at(runs, r + FIRST) * channels
-            _take_run(out, begin, x, datum, channels, times, at(runs, r + STEP), first, last)
-            begin += first * times * channels
-            for again in range(1, at(rows, 3 * row + 1)):
-                _copy(out, begin + again * out_row, out, begin, (last - first) * times * channels)
+            _copy(out, out0 + begin, x, x0 + source + begin - first, count)
+        begin += count
+        number += 1
 
 
 @Compiled
-def take_rows(lines: int, sizes: Sizes, rows: Array, runs: Array, value: Any, x: Array, out: Array) -> None:
+def take_stretches(lines: int, sizes: Sizes, begins: Array, stretches: Array, value: int, x: Array, out: Array) -> None:
+    """Fill all images, each in shares."""
+    for line in prange(lines):
+        _take_share(np.int64(line), sizes, begins, stretches, out.dtype.type(value), x, out)
+
+
+@_inlined
+def _take_cells(out: Array, out0: int, x: Array, x0: int, step: int, channels: int, times: int, count: int) -> None:
+    """Copy some cells, each into some neighbouring ones: first the first vectors of all, then the next ones."""
+    most, few = wide(out), at_once(out)
+    begin, whole = channels - channels % most, channels - channels % few
+    for c in range(0, begin, most):
+        for j in range(count):
+            cells = read_wide(x, x0 + j * step + c)
+            place = out0 + j * times * channels + c
+            for t in range(times):
+                write(out, place + t * channels, cells)
+    for c in range(begin, whole, few):
+        for j in range(count):
+            vector = read(x, x0 + j * step + c)
+            place = out0 + j * times * channels + c
+            for t in range(times):
+                write(out, place + t * channels, vector)
+    if whole < channels:
+        for j in range(count):
+            rest = read_some(x, x0 + j * step + whole, channels - whole)
+            place = out0 + j * times * channels + whole
+            for t in range(times):
+                write_some(out, place + t * channels, channels - whole, rest)
+
+
+@_inlined
+def _take_line(line: int, sizes: Sizes, rows: Array, runs: Array, x: Array, out: Array) -> None:
+    """Fill a share of some neighbouring rows that take the same row of data."""
+    cuts, row_count, x_image, out_image, out_row, channels = sizes
+    cut, row, image = line % cuts, line // cuts % row_count, line // cuts // row_count
+    out0, again = image * out_image + at(rows, 3 * row) * out_row, at(rows, 3 * row + 1)
+    x0 = image * x_image + at(rows, 3 * row + 2) * channels
+    for r in range(0, 5 * runs.shape[0], 5):
+        count, times, step = at(runs, r + DATA), at(runs, r + TIMES), at(runs, r + STEP) * channels
+        first, last = count * cut // cuts, count * (cut + 1) // cuts
+        begin = out0 + (at(runs, r + OUT) + first * times) * channels
+        datum = x0 + at(runs, r + FIRST) * channels + first * step
+        if channels >= _FEW:
+            _take_cells(out, begin, x, datum, step, channels, times, last - first)
+        else:
+            for j in range(last - first):
+                for c in range(channels):
+                    number = at(x, datum + j * step + c)
+                    for t in range(times):
+                        set_at(out, begin + (j * times + t) * channels + c, number)
+        for other in range(1, again):
+            _copy(out, begin + other * out_row, out, begin, (last - first) * times * channels)
+
+
+@Compiled
+def take_rows(lines: int, sizes: Sizes, rows: Array, runs: Array, x: Array, out: Array) -> None:
     """Fill all rows."""
     for line in prange(lines):
-        _take_line(np.int64(line), sizes, rows, runs, value, x, out)
+        _take_line(np.int64(line), sizes, rows, runs, x, out)
 
 
-@functools.lru_cache(maxsize=256)
-def _take_plan(sources: tuple[bytes, ...], input_size: tuple[int, ...]) -> tuple[Indices, Indices]:
-    """Return rows (first row, how many, datum or -1) and runs of the last axis; offsets count cells."""
-    axes = [np.frombuffer(source, np.int64) for source in sources]
-    row = np.zeros(1, np.int64)
-    for source, step in zip(axes[:-1], steps_of(input_size, 1)[:-1], strict=True):
-        below = np.where(source < 0, -1, source * step)
-        row = np.where((row[:, None] < 0) | (below < 0), -1, row[:, None] + below).ravel()
-    begins = np.flatnonzero(np.concatenate(([True], row[1:] != row[:-1])))
-    rows = np.stack([begins, np.diff(begins, append=len(row)), row[begins]], axis=1)
-    return rows, np.array(_runs(axes[-1]), np.int64)
+def _row_sources(sources: Sequence[Indices], input_size: Sizes) -> Indices:
+    """Return which row of data each row of outputs takes, in cells, -1 for the value."""
+    rows = np.zeros(1, np.int64)
+    for source, step in zip(sources[:-1], steps_of(input_size, 1)[:-1], strict=True):
+        rows = np.where((rows[:, None] < 0) | (source < 0), -1, rows[:, None] + source * step).ravel()
+    return rows
+
+
+def _stretches(rows: Indices, sources: Indices) -> Indices:
+    """Divide the outputs of an image into stretches: first output and datum, in cells; a last one is their end."""
+    together = np.where(sources[:-1] < 0, sources[1:] < 0, np.diff(sources) == 1)
+    firsts = np.flatnonzero(np.concatenate(([True], ~together)))
+    outs = (np.arange(len(rows))[:, None] * len(sources) + firsts).ravel()
+    data = np.where((rows[:, None] < 0) | (sources[firsts] < 0), -1, rows[:, None] + sources[firsts]).ravel()
+    goes_on = np.where(data[:-1] < 0, data[1:] < 0, (data[1:] >= 0) & (np.diff(data) == np.diff(outs)))
+    begins = np.concatenate(([True], ~goes_on))
+    return np.append(np.stack([outs[begins], data[begins]], axis=1), [[len(rows) * len(sources), -1]], axis=0)
 
 
 def _runs(sources: Indices) -> list[tuple[int, int, int, int, int]]:
-    """Divide the sources of an axis into runs."""
+    """Divide the sources of an axis, none of which is the value, into runs."""
     runs: list[tuple[int, int, int, int, int]] = []
     out = 0
     for source, group in itertools.groupby(sources.tolist()):
         times = len(list(group))
-        if source < 0:
-            runs.append((out, 1, times, -1, 0))
+        before = runs[-1] if runs else None
+        step = source - before[FIRST] - (before[DATA] - 1) * before[STEP] if before else 0
+        if before and before[TIMES] == times and (before[DATA] == 1 or before[STEP] == step):
+            runs[-1] = (before[OUT], times, before[DATA] + 1, before[FIRST], step)
         else:
-            before = runs[-1] if runs else None
-            step = source - before[FIRST] - (before[DATA] - 1) * before[STEP] if before else 0
-            if before and before[FIRST] >= 0 and before[TIMES] == times and (before[DATA] == 1 or before[STEP] == step):
-                runs[-1] = (before[OUT], times, before[DATA] + 1, before[FIRST], step)
-            else:
-                runs.append((out, times, 1, source, 1))
+            runs.append((out, times, 1, source, 1))
         out += times
     return runs
 
 
-def _as_numbers(unit: int, array: Array) -> Array:
-    """View an array as whole numbers of `unit` bytes, on one axis."""
-    return array.reshape(-1).view(_NUMBERS[unit])
+def _unit(cell: int) -> int:
+    """Return the largest number of bytes that cells divide into."""
+    return (cell | 8) & -(cell | 8)
 
 
-def _unit(cell: int, x: Array, out: Array) -> int:
-    """Return the largest number of bytes that cells and the places of arrays divide into."""
-    bits = cell | int(x.__array_interface__["data"][0]) | int(out.__array_interface__["data"][0]) | 8
-    return bits & -bits
+def _bits(value: Any, dtype: np.dtype[Any], unit: int) -> int:
+    """Return a number again and again, as one whole number of `unit` bytes."""
+    return int(np.full(8 // dtype.itemsize, value, dtype).view(_NUMBERS[unit])[0])
 
 
-@functools.lru_cache(maxsize=256)
-def _take_call(
-    sources: tuple[bytes, ...], input_size: tuple[int, ...], batch: int, channels: int
-) -> tuple[int, tuple[int, ...], Indices, Indices]:
-    """Return the lines, sizes and tables of `take_rows` for cells of so many numbers."""
-    rows, runs = _take_plan(sources, input_size)
-    # The plan counts cells, since it serves any number of channels.
-    rows = np.where(rows[:, 2:] < 0, rows, rows * [1, 1, channels])
-    columns = len(sources[-1]) // 8
-    outputs = math.prod(len(source) // 8 for source in sources)
-    cuts = max(1, min(-(-_SHARES // (batch * len(rows))), outputs * channels // 4096))
-    sizes = (cuts, len(rows), math.prod(input_size) * channels, outputs * channels, columns * channels, channels)
-    return batch * len(rows) * cuts, sizes, rows, runs
+def _shared(batch: int, stretches: Indices, size: int) -> Indices:
+    """Cut an image into shares: first element and stretch of each; the last row is their end."""
+    shares = max(1, min(-(-_SHARES // batch), size // _SMALLEST_SHARE))
+    # The elements at which shares meet begin a cache line where the image does.
+    begins = np.append(np.arange(shares) * size // shares // 64 * 64, size)
+    return np.stack([begins, np.searchsorted(stretches[:, 0], begins, "right") - 1], axis=1)
+
+
+def ready_take(
+    sources: Sequence[Indices],
+    input_size: Sizes,
+    batch: int,
+    channels: int,
+    dtype: np.dtype[Any],
+    value: Any = 0,
+) -> Callable[[Array, Array | None], Array]:
+    """Plan a `take` of given sizes, once for many calls.
+
+    Parameters
+    ----------
+    sources : sequence of ndarray
+        For each axis, which datum an output takes, -1 for the value.
+    input_size : tuple of int
+        Of the spatial axes.
+    batch, channels : int
+    dtype : dtype
+        Of 1, 2, 4 or 8 bytes.
+    value : number
+        Of that dtype.
+
+    Returns
+    -------
+    callable
+        From `x` and `out`, an array or None, to `out`.
+    """
+    return _ready_take(sources, input_size, batch, channels, dtype, value, _unit(channels * dtype.itemsize))
+
+
+def _ready_take(
+    sources: Sequence[Indices],
+    input_size: Sizes,
+    batch: int,
+    channels: int,
+    dtype: np.dtype[Any],
+    value: Any,
+    unit: int,
+) -> Callable[[Array, Array | None], Array]:
+    shape = (batch, *map(len, sources), channels)
+    if batch == 0:
+        return lambda x, out: empty(shape, dtype) if out is None else out
+    cell, outputs, last = channels * dtype.itemsize // unit, math.prod(shape[1:-1]), sources[-1]
+    x_image, out_image = math.prod(input_size) * cell, outputs * cell
+    rows = _row_sources(sources, input_size)
+    breaks = np.count_nonzero(np.where(last[:-1] < 0, last[1:] >= 0, np.diff(last) != 1))
+    kernel, arguments = take_stretches, ()
+    if any((source < 0).any() for source in sources) or breaks < max(_FEW_STRETCHES, len(last) // _SHORTEST):
+        stretches = _stretches(rows, last)
+        stretches[:, 1] = np.where(stretches[:, 1] < 0, -1, stretches[:, 1] * cell)
+        stretches[:, 0] *= cell
+        begins = _shared(batch, stretches, out_image)
+        lines = batch * (len(begins) - 1)
+        arguments = (lines, (len(begins) - 1, x_image, out_image), begins, stretches, _bits(value, dtype, unit))
+    else:
+        firsts = np.flatnonzero(np.concatenate(([True], rows[1:] != rows[:-1])))
+        table = np.stack([firsts, np.diff(firsts, append=len(rows)), rows[firsts]], axis=1)
+        cuts = max(1, min(-(-_SHARES // (batch * len(table))), out_image // 4096))
+        sizes = (cuts, len(table), x_image, out_image, len(last) * cell, cell)
+        kernel, arguments = take_rows, (batch * len(table) * cuts, sizes, table, np.array(_runs(last), np.int64))
+    work, numbers = batch * out_image * _WORTH, _NUMBERS[unit]
+
+    def call(x: Array, out: Array | None) -> Array:
+        if out is None:
+            out = empty(shape, dtype)
+        data, target = flat(x).view(numbers), out.reshape(-1).view(numbers)
+        if data.flags.aligned and target.flags.aligned:
+            run(kernel, work, *arguments, data, target)
+            return out
+        return _ready_take(sources, input_size, batch, channels, dtype, value, dtype.itemsize)(x, out)
+
+    return call
 
 
 def take(x: Array, sources: Sequence[Indices], value: Any = 0, out: Array | None = None) -> Array:
@@ -198,18 +311,7 @@ def take(x: Array, sources: Sequence[Indices], value: Any = 0, out: Array | None
     out : ndarray, shape (batch, out..., channels), optional
         Filled and returned.
     """
-    shape = (len(x), *(len(source) for source in sources), x.shape[-1])
-    if out is None:
-        out = empty(shape, x.dtype)
-    if len(x) == 0:
-        return out
-    unit = _unit(x.shape[-1] * x.itemsize, x, out)
-    channels = x.shape[-1] * x.itemsize // unit
-    call = _take_call(tuple(source.tobytes() for source in sources), x.shape[1:-1], len(x), channels)
-    filling = _NOTHING[unit] if value == 0 else np.full(8 // x.itemsize, value, x.dtype).view(_NUMBERS[unit])[0]
-    data, target = flat(_as_numbers(unit, x)), _as_numbers(unit, out)
-    run(take_rows, out.nbytes // unit * _WORTH, *call, filling, data, target)
-    return out
+    return ready_take(sources, x.shape[1:-1], len(x), x.shape[-1], x.dtype, value)(x, out)
 
 
 @_inlined
@@ -259,6 +361,53 @@ def _unfold_plan(geometry: ConvGeometry) -> tuple[Indices, Indices, Indices]:
     return rows, np.array(begins, np.int64), np.array(runs, np.int64)
 
 
+def ready_unfold(
+    geometry: ConvGeometry, batch: int, channels: int, dtype: np.dtype[Any]
+) -> Callable[[Array, Array | None], Array]:
+    """Plan an `unfold` of given sizes, once for many calls.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        Any, in one group.
+    batch, channels : int
+    dtype : dtype
+        Of 1, 2, 4 or 8 bytes.
+
+    Returns
+    -------
+    callable
+        From `x` and `out`, an array or None, to `out`.
+    """
+    return _ready_unfold(geometry, batch, channels, dtype, _unit(channels * dtype.itemsize))
+
+
+def _ready_unfold(
+    geometry: ConvGeometry, batch: int, channels: int, dtype: np.dtype[Any], unit: int
+) -> Callable[[Array, Array | None], Array]:
+    elements, inner = math.prod(geometry.kernel_size), geometry.kernel_size[-1]
+    shape = (batch, *geometry.output_size, elements * channels)
+    if batch == 0:
+        return lambda x, out: empty(shape, dtype) if out is None else out
+    rows, begins, runs = _unfold_plan(geometry)
+    cell, numbers = channels * dtype.itemsize // unit, _NUMBERS[unit]
+    x_image, out_row = math.prod(geometry.input_size) * cell, geometry.output_size[-1] * elements * cell
+    sizes = (len(rows), x_image, elements // inner, inner, cell, out_row)
+    arguments = (batch * len(rows), sizes, np.where(rows < 0, -1, rows * cell), begins, runs)
+    work = batch * len(rows) * out_row * _WORTH
+
+    def call(x: Array, out: Array | None) -> Array:
+        if out is None:
+            out = empty(shape, dtype)
+        data, target = flat(x).view(numbers), out.reshape(-1).view(numbers)
+        if data.flags.aligned and target.flags.aligned:
+            run(unfold_rows, work, *arguments, data, target)
+            return out
+        return _ready_unfold(geometry, batch, channels, dtype, dtype.itemsize)(x, out)
+
+    return call
+
+
 def unfold(geometry: ConvGeometry, x: Array, out: Array | None = None) -> Array:
     """Copy, for every output of a convolution, the data that its kernel covers; 0 for padding.
 
@@ -271,21 +420,41 @@ def unfold(geometry: ConvGeometry, x: Array, out: Array | None = None) -> Array:
     out : ndarray, shape (batch, out..., prod(k) * channels), optional
         Filled and returned.
     """
-    elements = math.prod(geometry.kernel_size)
-    if out is None:
-        out = empty((len(x), *geometry.output_size, elements * x.shape[-1]), x.dtype)
-    if len(x) == 0:
+    return ready_unfold(geometry, len(x), x.shape[-1], x.dtype)(x, out)
+
+
+def ready_fold(
+    geometry: ConvGeometry, batch: int, channels: int, dtype: np.dtype[Any]
+) -> Callable[[Array, Array | None], Array]:
+    """Plan a `fold` of given sizes, once for many calls.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        The convolution's.
+    batch, channels : int
+        Of the result.
+    dtype : dtype
+        float32 or float64.
+
+    Returns
+    -------
+    callable
+        From `columns` and `out`, an array or None, to `out`.
+    """
+    shape = (batch, *geometry.input_size, channels)
+    if batch == 0:
+        return lambda columns, out: empty(shape, dtype) if out is None else out
+    arguments, work = fold_call(geometry, batch, channels, lanes(dtype))
+    ones, zeros = flat(np.ones(channels, dtype)), no_bias(channels, dtype)
+
+    def call(columns: Array, out: Array | None) -> Array:
+        if out is None:
+            out = empty(shape, dtype)
+        run(fill_elementwise, work, *arguments, flat(columns), ones, zeros, out.reshape(-1))
         return out
-    rows, begins, runs = _unfold_plan(geometry)
-    unit = _unit(x.shape[-1] * x.itemsize, x, out)
-    channels = x.shape[-1] * x.itemsize // unit
-    rows = np.where(rows < 0, -1, rows * channels)
-    inner = geometry.kernel_size[-1]
-    out_row = geometry.output_size[-1] * elements * channels
-    sizes = (len(rows), x[0].nbytes // unit, elements // inner, inner, channels, out_row)
-    data, target = flat(_as_numbers(unit, x)), _as_numbers(unit, out)
-    run(unfold_rows, out.nbytes // unit * _WORTH, len(x) * len(rows), sizes, rows, begins, runs, data, target)
-    return out
+
+    return call
 
 
 def fold(geometry: ConvGeometry, columns: Array, out: Array | None = None) -> Array:
@@ -301,10 +470,4 @@ def fold(geometry: ConvGeometry, columns: Array, out: Array | None = None) -> Ar
         Filled and returned.
     """
     channels = columns.shape[-1] // math.prod(geometry.kernel_size)
-    if out is None:
-        out = empty((len(columns), *geometry.input_size, channels), columns.dtype)
-    if len(columns):
-        call = fold_call(geometry, len(columns), channels, lanes(columns.dtype))
-        ones, zeros = np.ones(channels, columns.dtype), np.zeros(channels, columns.dtype)
-        run(fill_elementwise, call.work, *call.arguments, flat(columns), flat(ones), flat(zeros), out.reshape(-1))
-    return out
+    return ready_fold(geometry, len(columns), channels, columns.dtype)(columns, out)

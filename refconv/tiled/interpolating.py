@@ -4,6 +4,8 @@ Every such map is separable. A row of outputs first sums the rows of data that i
 its own, which stays in the cache, and then each output sums cells of that row: for an upsampling by two with
 a 4-tap method 6 multiply-adds an output instead of 16. Both steps take their terms in the order of the
 data. What weighs nothing is no term, so that a NaN or an infinity reaches exactly the outputs that read it.
+Where rows save nothing, every output sums all that it reads: the adjoint of nearest upsampling by two is 1.5 times
+as fast that way, a bilinear one at most 0.9 times, with 20 channels 0.5 times.
 
 The adjoint is the same map by transposed taps; see `refconv.interpolation.adjoint_taps`.
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,7 @@ from refconv.tiled.simd import (
     put,
     registers,
     set_at,
+    spread,
     store,
     store_some,
     zeros,
@@ -142,15 +145,15 @@ def _sum_vectors(
 
 @_inlined
 def _sum_cells(
-    tile: Any, out: Array, out0: int, x: Array, x0: int, channels: int, begins: Array, data: Array, weights: Array,
-    first: int, last: int,
+    tile: Any, out: Array, out0: int, x: Array, x0: int, channels: int, begins: Array, data: Array, weights: Array
 ) -> None:  # fmt: skip
-    """Sum cells of a row for the outputs from `first` to `last`."""
+    """Sum cells of a row for each of its outputs."""
+    outputs = begins.size - 1
     if channels >= _FEW:
-        for o in range(first, last):
+        for o in range(outputs):
             _sum_vectors(tile, out, out0 + o * channels, x, x0, channels, begins, data, weights, o, channels)
     else:
-        for o in range(first, last):
+        for o in range(outputs):
             begin, end = at(begins, o), at(begins, o + 1)
             if end - begin == 2:
                 a, b = x0 + at(data, begin) * channels, x0 + at(data, begin + 1) * channels
@@ -172,11 +175,11 @@ def _sum_lines(
 ) -> None:  # fmt: skip
     """Fill the outputs of one part."""
     parts, lines, rows, x_image, x_row, out_row, channels = sizes
-    own, length = part * x_row, begins.size - 1
+    own = part * x_row
     for line in range(lines * part // parts, lines * (part + 1) // parts):
         image, row = line // rows, line % rows
         _sum_vectors((0, 0, 0, 0), sums, own, x, image * x_image, x_row, row_begins, row_data, row_weights, row, x_row)
-        _sum_cells(tile, out, line * out_row, sums, own, channels, begins, data, weights, 0, length)
+        _sum_cells(tile, out, line * out_row, sums, own, channels, begins, data, weights)
 
 
 @Compiled
@@ -191,16 +194,78 @@ def sum_rows(
         )  # fmt: skip
 
 
+@_inlined
+def _sum_window(
+    block: Array, vectors: int, out: Array, out0: int, x: Array, x0: int, x_row: int, channels: int,
+    row_taps: tuple[int, int], row_data: Array, row_weights: Array, cell_taps: tuple[int, int], data: Array,
+    weights: Array, rest: int, whole: bool,
+) -> None:  # fmt: skip
+    """Sum all cells that one output reads, in one block of neighbouring elements."""
+    lane_count = lanes_of(out)
+    for v in range(vectors):
+        put(block, v, zeros(out))
+    for row in range(row_taps[0], row_taps[1]):
+        begin = x0 + at(row_data, row) * x_row
+        for tap in range(cell_taps[0], cell_taps[1]):
+            weight = spread(out, at(row_weights, row) * at(weights, tap))
+            place = begin + at(data, tap) * channels
+            for v in range(vectors):
+                if whole:
+                    put(block, v, fma(load(x, place + v * lane_count), weight, get(block, v)))
+                else:
+                    put(block, v, fma(load_some(x, place, rest), weight, get(block, v)))
+    for v in range(vectors):
+        if whole:
+            store(out, out0 + v * lane_count, get(block, v))
+        else:
+            store_some(out, out0, rest, get(block, v))
+
+
+@_inlined
+def _sum_windows(
+    tile: Any, out: Array, out0: int, x: Array, x0: int, x_row: int, channels: int, row_taps: tuple[int, int],
+    row_data: Array, row_weights: Array, begins: Array, data: Array, weights: Array, first: int, last: int,
+) -> None:  # fmt: skip
+    """Sum all that each of the outputs of a row from `first` to `last` reads."""
+    lane_count = lanes_of(out)
+    block, narrow = registers(out, (0,), tile), registers(out, (0,), (0,))
+    whole = channels - channels % (len(tile) * lane_count)
+    for o in range(first, last):
+        taps, here = (at(begins, o), at(begins, o + 1)), out0 + o * channels
+        if channels < _FEW:
+            for c in range(channels):
+                total = out.dtype.type(0)
+                for row in range(row_taps[0], row_taps[1]):
+                    begin, weight = x0 + at(row_data, row) * x_row + c, at(row_weights, row)
+                    for tap in range(taps[0], taps[1]):
+                        total += weight * at(weights, tap) * at(x, begin + at(data, tap) * channels)
+                set_at(out, here + c, total)
+        else:
+            for c in range(0, whole, len(tile) * lane_count):
+                _sum_window(
+                    block, len(tile), out, here + c, x, x0 + c, x_row, channels, row_taps, row_data, row_weights,
+                    taps, data, weights, 0, True,
+                )  # fmt: skip
+            for c in range(whole, channels, lane_count):
+                _sum_window(
+                    narrow, 1, out, here + c, x, x0 + c, x_row, channels, row_taps, row_data, row_weights,
+                    taps, data, weights, channels - c, False,
+                )  # fmt: skip
+
+
 @Compiled
-def sum_cells(
-    tile: Any, lines: int, sizes: Sizes, begins: Array, data: Array, weights: Array, x: Array, out: Array
-) -> None:
-    """Fill all outputs, where only the last axis changes."""
+def sum_windows(
+    tile: Any, lines: int, sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins: Array,
+    data: Array, weights: Array, x: Array, out: Array,
+) -> None:  # fmt: skip
+    """Fill all outputs, each by itself."""
     for line in prange(lines):
-        cuts, x_row, out_row, channels = sizes
-        row, cut, length = np.int64(line) // cuts, np.int64(line) % cuts, begins.size - 1
-        _sum_cells(
-            tile, out, row * out_row, x, row * x_row, channels, begins, data, weights,
+        cuts, rows, x_image, x_row, out_row, channels = sizes
+        cut, number, length = np.int64(line) % cuts, np.int64(line) // cuts, begins.size - 1
+        row, image = number % rows, number // rows
+        _sum_windows(
+            tile, out, number * out_row, x, image * x_image, x_row, channels,
+            (at(row_begins, row), at(row_begins, row + 1)), row_data, row_weights, begins, data, weights,
             length * cut // cuts, length * (cut + 1) // cuts,
         )  # fmt: skip
 
@@ -222,6 +287,62 @@ def _row_taps(taps: tuple[Taps, ...], input_size: tuple[int, ...], dtype: np.dty
     return begins, data, weights.astype(dtype)
 
 
+def ready_interpolate(
+    taps: Sequence[Taps], input_size: Sizes, batch: int, channels: int, dtype: np.dtype[Any]
+) -> Callable[[Array, Array | None], Array]:
+    """Plan an `interpolate` of given sizes, once for many calls.
+
+    Parameters
+    ----------
+    taps : sequence of Taps
+        For each axis.
+    input_size : tuple of int
+        Of the spatial axes.
+    batch, channels : int
+    dtype : dtype
+        float32 or float64.
+
+    Returns
+    -------
+    callable
+        From `x` and `out`, an array or None, to `out`.
+    """
+    shape = (batch, *map(len, taps), channels)
+    if batch == 0:
+        return lambda x, out: empty(shape, dtype) if out is None else out
+    last = taps[-1]
+    tables = *_row_taps(tuple(taps[:-1]), input_size[:-1], dtype), last.begins, last.data, last.weights.astype(dtype)
+    tile = (0,) * max(v for v in (1, 2, 4) if v == 1 or v * lanes(dtype) <= channels)
+    rows, row_taps, cell_taps = math.prod(shape[1:-2]), tables[1].size, last.data.size
+    x_row, out_row = input_size[-1] * channels, shape[-2] * channels
+    x_image = math.prod(input_size) * channels
+    separately = row_taps * x_row + rows * cell_taps * channels
+    at_once = row_taps * cell_taps * channels
+    # Few numbers of a cell are summed one by one, those of a row by vectors.
+    if all(axis.unchanged for axis in taps[:-1]) or (at_once <= separately and channels >= _FEW):
+        cuts = max(1, min(2 * _PARTS // (batch * rows), out_row // 4096))
+        arguments = (tile, batch * rows * cuts, (cuts, rows, x_image, x_row, out_row, channels), *tables)
+
+        def call(x: Array, out: Array | None) -> Array:
+            if out is None:
+                out = empty(shape, dtype)
+            run(sum_windows, batch * at_once, *arguments, flat(x), out.reshape(-1))
+            return out
+
+        return call
+    parts = min(_PARTS, batch * rows)
+    sizes = (parts, batch * rows, rows, x_image, x_row, out_row, channels)
+
+    def call_by_rows(x: Array, out: Array | None) -> Array:
+        if out is None:
+            out = empty(shape, dtype)
+        sums = empty((parts * x_row,), dtype)
+        run(sum_rows, batch * separately, tile, sizes, *tables, flat(x), sums, out.reshape(-1))
+        return out
+
+    return call_by_rows
+
+
 def interpolate(x: Array, taps: Sequence[Taps], out: Array | None = None) -> Array:
     """Fill every output with the sum of the data it reads, times the product of their weights.
 
@@ -234,27 +355,4 @@ def interpolate(x: Array, taps: Sequence[Taps], out: Array | None = None) -> Arr
     out : ndarray, shape (batch, out..., channels), optional
         Filled and returned.
     """
-    batch, channels = len(x), x.shape[-1]
-    shape = (batch, *map(len, taps), channels)
-    if out is None:
-        out = empty(shape, x.dtype)
-    if batch == 0:
-        return out
-    last = taps[-1]
-    tables = last.begins, last.data, last.weights.astype(x.dtype)
-    tile = (0,) * max(v for v in (1, 2, 4) if v == 1 or v * lanes(x.dtype) <= channels)
-    x_row, out_row = x.shape[-2] * channels, shape[-2] * channels
-    rows = math.prod(shape[1:-2])
-    if all(axis.unchanged for axis in taps[:-1]):
-        cuts = max(1, min(2 * _PARTS // (batch * rows), out_row // 4096))
-        lines = batch * rows * cuts
-        work = out.size * last.data.size // shape[-2]
-        run(sum_cells, work, tile, lines, (cuts, x_row, out_row, channels), *tables, flat(x), out.reshape(-1))
-        return out
-    row_tables = _row_taps(tuple(taps[:-1]), x.shape[1:-2], x.dtype)
-    parts = min(_PARTS, batch * rows)
-    sums = empty((parts, x_row), x.dtype)
-    sizes = (parts, batch * rows, rows, x.size // batch, x_row, out_row, channels)
-    work = batch * (row_tables[1].size * x_row + rows * last.data.size * channels)
-    run(sum_rows, work, tile, sizes, *row_tables, *tables, flat(x), sums.reshape(-1), out.reshape(-1))
-    return out
+    return ready_interpolate(taps, x.shape[1:-1], len(x), x.shape[-1], x.dtype)(x, out)

@@ -11,107 +11,143 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, models, register_model
 
 from refconv.tiled import simd
 
-__all__ = ["move", "move_some", "moved_at_once", "repeat", "repeat_some"]
+__all__ = ["at_once", "read", "read_some", "read_wide", "repeated", "wide", "write", "write_some"]
 
 Codegen = Callable[..., Any]
 
 _I32 = ir.IntType(32)
 
-
-def _lanes(array: Any) -> int:
-    return simd.vector_bytes() * 8 // int(array.dtype.bitwidth)
-
-
-def _vector(array: Any) -> ir.VectorType:
-    return ir.VectorType(ir.IntType(array.dtype.bitwidth), _lanes(array))
+# Vectors of a wide read: so many are on their way at a time.
+_WIDE = 4
 
 
-def _place(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, count: Any = None) -> Any:
-    """Point at a vector, of which the first `count` elements are touched, or all."""
-    lanes = _lanes(array_type)
-    touched = lanes if count is None else simd._at_most(builder, count, lanes)
+class BitsType(types.Type):
+    """Numba's type of some vectors of numbers that are only copied."""
+
+    def __init__(self, dtype: Any, vectors: int) -> None:
+        self.dtype = dtype
+        self.lanes = simd.vector_bytes() * 8 // dtype.bitwidth * vectors
+        super().__init__(name=f"Bits({dtype} x {self.lanes})")
+
+
+def _llvm_vector(bits: BitsType) -> ir.VectorType:
+    return ir.VectorType(ir.IntType(bits.dtype.bitwidth), bits.lanes)
+
+
+@register_model(BitsType)
+class _BitsModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: BitsType) -> None:
+        super().__init__(dmm, fe_type, _llvm_vector(fe_type))
+
+
+def _place(
+    context: Any, builder: Any, array_type: Any, array: Any, offset: Any, bits: BitsType, count: Any = None
+) -> Any:
+    """Point at some vectors, of which the first `count` elements are touched, or all."""
+    touched = bits.lanes if count is None else simd._at_most(builder, count, bits.lanes)
     pointer = simd._pointer(context, builder, array_type, array, offset, touched)
-    return builder.bitcast(pointer, _vector(array_type).as_pointer())
+    return builder.bitcast(pointer, _llvm_vector(bits).as_pointer())
 
 
-def _store_some(builder: Any, array_type: Any, value: Any, pointer: Any, count: Any) -> None:
-    lanes, bits = _lanes(array_type), array_type.dtype.bitwidth
-    mask = simd._mask(builder, count, lanes)
-    kind = ir.FunctionType(ir.VoidType(), [value.type, pointer.type, _I32, mask.type])
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.v{lanes}i{bits}.p0")
-    builder.call(function, [value, pointer, ir.Constant(_I32, bits // 8), mask])
+def _masked(builder: Any, name: str, result: Any, bits: BitsType, arguments: list[Any]) -> Any:
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    suffix = f"v{bits.lanes}i{bits.dtype.bitwidth}.p0"
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.{name}.{suffix}"), arguments)
 
 
-@intrinsic
-def moved_at_once(typingctx: Any, array: Any) -> tuple[Any, Codegen]:
-    """Return how many elements a vector holds, a constant in compiled code."""
-    count = _lanes(array)
+def _count(array: Any, vectors: int) -> tuple[Any, Codegen]:
+    lanes = BitsType(array.dtype, vectors).lanes
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return context.get_constant(types.intp, count)
+        return context.get_constant(types.intp, lanes)
 
     return types.intp(array), codegen
 
 
 @intrinsic
-def move(typingctx: Any, out: Any, out0: Any, x: Any, x0: Any) -> tuple[Any, Codegen]:
-    """Copy a vector from `x0` of an array to `out0` of another one of that dtype."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        value = builder.load(_place(context, builder, sig.args[2], args[2], args[3]))
-        value.align = sig.args[0].dtype.bitwidth // 8
-        place = _place(context, builder, sig.args[0], args[0], args[1])
-        builder.store(value, place).align = sig.args[0].dtype.bitwidth // 8
-        return context.get_dummy_value()
-
-    return types.void(out, types.intp, x, types.intp), codegen
+def at_once(typingctx: Any, array: Any) -> tuple[Any, Codegen]:
+    """Return how many elements `read` reads, a constant in compiled code."""
+    return _count(array, 1)
 
 
 @intrinsic
-def move_some(typingctx: Any, out: Any, out0: Any, x: Any, x0: Any, count: Any) -> tuple[Any, Codegen]:
-    """Copy the first `count` elements of a vector, and touch no other."""
+def wide(typingctx: Any, array: Any) -> tuple[Any, Codegen]:
+    """Return how many elements `read_wide` reads, a constant in compiled code."""
+    return _count(array, _WIDE)
+
+
+def _reading(array: Any, vectors: int) -> tuple[Any, Codegen]:
+    bits = BitsType(array.dtype, vectors)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        vector, lanes, bits = _vector(out), _lanes(out), out.dtype.bitwidth
-        pointer = _place(context, builder, sig.args[2], args[2], args[3], args[4])
-        mask = simd._mask(builder, args[4], lanes)
-        kind = ir.FunctionType(vector, [pointer.type, _I32, mask.type, vector])
-        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{lanes}i{bits}.p0")
-        value = builder.call(function, [pointer, ir.Constant(_I32, bits // 8), mask, ir.Constant(vector, None)])
-        place = _place(context, builder, sig.args[0], args[0], args[1], args[4])
-        _store_some(builder, sig.args[0], value, place, args[4])
-        return context.get_dummy_value()
+        value = builder.load(_place(context, builder, sig.args[0], *args, bits))
+        value.align = bits.dtype.bitwidth // 8
+        return value
 
-    return types.void(out, types.intp, x, types.intp, types.intp), codegen
-
-
-def _spread(builder: Any, array: Any, value: Any) -> Any:
-    return simd._splat(builder, value, _vector(array))
+    return bits(array, types.intp), codegen
 
 
 @intrinsic
-def repeat(typingctx: Any, out: Any, out0: Any, value: Any) -> tuple[Any, Codegen]:
-    """Write a vector of one number at `out0`."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        place = _place(context, builder, sig.args[0], args[0], args[1])
-        builder.store(_spread(builder, out, args[2]), place).align = out.dtype.bitwidth // 8
-        return context.get_dummy_value()
-
-    return types.void(out, types.intp, out.dtype), codegen
+def read(typingctx: Any, array: Any, offset: Any) -> tuple[Any, Codegen]:
+    """Read a vector from `offset` on."""
+    return _reading(array, 1)
 
 
 @intrinsic
-def repeat_some(typingctx: Any, out: Any, out0: Any, value: Any, count: Any) -> tuple[Any, Codegen]:
-    """Write `count` times one number at `out0`, at most a vector."""
+def read_wide(typingctx: Any, array: Any, offset: Any) -> tuple[Any, Codegen]:
+    """Read several vectors from `offset` on."""
+    return _reading(array, _WIDE)
+
+
+@intrinsic
+def read_some(typingctx: Any, array: Any, offset: Any, count: Any) -> tuple[Any, Codegen]:
+    """Read the first `count` elements of a vector, and touch no other."""
+    bits = BitsType(array.dtype, 1)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        place = _place(context, builder, sig.args[0], args[0], args[1], args[3])
-        _store_some(builder, sig.args[0], _spread(builder, out, args[2]), place, args[3])
+        vector, alignment = _llvm_vector(bits), ir.Constant(_I32, bits.dtype.bitwidth // 8)
+        mask = simd._mask(builder, args[2], bits.lanes)
+        pointer = _place(context, builder, sig.args[0], args[0], args[1], bits, args[2])
+        return _masked(builder, "load", vector, bits, [pointer, alignment, mask, ir.Constant(vector, None)])
+
+    return bits(array, types.intp, types.intp), codegen
+
+
+@intrinsic
+def repeated(typingctx: Any, array: Any, value: Any) -> tuple[Any, Codegen]:
+    """Return a vector of one number, of the array's dtype."""
+    bits = BitsType(array.dtype, 1)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return simd._splat(builder, args[1], _llvm_vector(bits))
+
+    return bits(array, array.dtype), codegen
+
+
+@intrinsic
+def write(typingctx: Any, array: Any, offset: Any, value: Any) -> tuple[Any, Codegen]:
+    """Write what was read from `offset` on."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = _place(context, builder, sig.args[0], args[0], args[1], value)
+        builder.store(args[2], pointer).align = value.dtype.bitwidth // 8
         return context.get_dummy_value()
 
-    return types.void(out, types.intp, out.dtype, types.intp), codegen
+    return types.void(array, types.intp, value), codegen
+
+
+@intrinsic
+def write_some(typingctx: Any, array: Any, offset: Any, count: Any, value: Any) -> tuple[Any, Codegen]:
+    """Write the first `count` elements of a vector, and touch no other."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        mask, alignment = simd._mask(builder, args[2], value.lanes), ir.Constant(_I32, value.dtype.bitwidth // 8)
+        pointer = _place(context, builder, sig.args[0], args[0], args[1], value, args[2])
+        _masked(builder, "store", ir.VoidType(), value, [args[3], pointer, alignment, mask])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, value), codegen
