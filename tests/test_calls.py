@@ -49,6 +49,31 @@ FUNCTIONS = {
         lambda **more: fn.separable_conv_grad_weights(X, DY, DEPTHWISE, POINTWISE, **SAME, **more)
     ),
     "bias_grad": (lambda **more: fn.bias_grad(DY, backend="tiled", **more)),
+    "zero_pad": (lambda **more: fn.zero_pad(X, padding=((1, 2), (0, 1)), backend="tiled", **more)),
+    "crop": (lambda **more: fn.crop(X, cropping=2, backend="tiled", **more)),
+    "pad": (lambda **more: fn.pad(X, padding=2, mode="reflect", backend="tiled", **more)),
+    "upsample": (lambda **more: fn.upsample(X, size=(2, 3), backend="tiled", **more)),
+    "upsample_bilinear": (lambda **more: fn.upsample(X, interpolation="bilinear", backend="tiled", **more)),
+    "resize": (lambda **more: fn.resize(X, size=(5, 20), backend="tiled", **more)),
+    "unfold": (lambda **more: fn.unfold(X, kernel_size=(3, 2), **SAME, **more)),
+    "fold": (lambda **more: fn.fold(random(2, 9, 11, 36), output_size=(9, 11), kernel_size=(3, 2), **SAME, **more)),
+    "zero_pad_grad_input": (
+        lambda **more: fn.zero_pad_grad_input(DY, (2, 7, 9, 5), padding=1, backend="tiled", **more)
+    ),
+    "crop_grad_input": (lambda **more: fn.crop_grad_input(DY, (2, 11, 13, 5), cropping=1, backend="tiled", **more)),
+    "pad_grad_input": (
+        lambda **more: fn.pad_grad_input(DY, (2, 7, 9, 5), padding=1, mode="circular", backend="tiled", **more)
+    ),
+    "upsample_grad_input": (
+        lambda **more: fn.upsample_grad_input(DY, (2, 3, 11, 5), size=(3, 1), backend="tiled", **more)
+    ),
+    "resize_grad_input": (lambda **more: fn.resize_grad_input(DY, (2, 4, 5, 5), size=(9, 11), backend="tiled", **more)),
+    "unfold_grad_input": (
+        lambda **more: fn.unfold_grad_input(random(2, 9, 11, 36), X.shape, kernel_size=(3, 2), **SAME, **more)
+    ),
+    "fold_grad_input": (
+        lambda **more: fn.fold_grad_input(X, (2, 9, 11, 36), output_size=(9, 11), kernel_size=(3, 2), **SAME, **more)
+    ),
 }
 
 

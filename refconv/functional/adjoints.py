@@ -13,19 +13,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from refconv.arguments import choice, pairs_per_axis, per_axis
-from refconv.conventions import read
 from refconv.errors import ConvError
 from refconv.functional.arrays import Array, describe, result_dtype, working_arrays
-from refconv.functional.backend import check_out, delivered, direct_out, pick_backend
-from refconv.functional.moving import moved
-from refconv.functional.padding import PAD_MODES, check_amount, crop, sources_of, zero_pad
-from refconv.functional.patches import fold, unfold
+from refconv.functional.backend import check_out, delivered, pick_backend
+from refconv.functional.calls import Call, repeated
+from refconv.functional.moving import Ready, moving_call
+from refconv.functional.padding import (
+    PAD_MODES,
+    check_amount,
+    crop_call,
+    crop_geometry,
+    sources_of,
+    zero_pad_call,
+    zero_pad_geometry,
+)
+from refconv.functional.patches import fold_call, patches_geometry, unfold_call
 from refconv.functional.resampling import interpolate
 from refconv.functional.shapes import read_gradient, read_shape, renamed
 from refconv.interpolation import COORDINATES, AxisRows, adjoint_taps, axis_method, axis_taps
@@ -73,6 +80,12 @@ def upsample_grad_input(
     >>> upsample_grad_input([[[1.0], [2.0], [3.0], [4.0]]], (1, 2, 1), interpolation="linear")[0, :, 0]
     array([3.25, 6.75])
     """
+    return repeated(_plan_upsample_grad_input, (dy,), (input_shape, size, interpolation, data_format, backend), out)
+
+
+def _plan_upsample_grad_input(
+    dy: Any, input_shape: Any, size: Any, interpolation: Any, data_format: Any, backend: Any, out: Any
+) -> Call:
     shape = read_shape(input_shape, data_format)
     factors = per_axis("size", size, len(shape) - 2)
     output_size = tuple(n * factor for n, factor in zip(shape[1:-1], factors, strict=True))
@@ -121,6 +134,20 @@ def resize_grad_input(
     >>> resize_grad_input([[[1.0], [10.0]]], (1, 3, 1), size=2, coordinates="align_corners")[0, :, 0]
     array([ 1.,  0., 10.])
     """
+    words = input_shape, size, interpolation, coordinates, data_format, backend
+    return repeated(_plan_resize_grad_input, (dy,), words, out)
+
+
+def _plan_resize_grad_input(
+    dy: Any,
+    input_shape: Any,
+    size: Any,
+    interpolation: Any,
+    coordinates: Any,
+    data_format: Any,
+    backend: Any,
+    out: Any,
+) -> Call:
     shape = read_shape(input_shape, data_format)
     output_size = per_axis("size", size, len(shape) - 2)
     method = axis_method(interpolation, len(shape) - 2)
@@ -167,17 +194,23 @@ def zero_pad_grad_input(
     >>> zero_pad_grad_input([[[1], [2], [3], [4]]], (1, 2, 1), padding=(2, 0))[0, :, 0]
     array([3, 4])
     """
+    return repeated(_plan_zero_pad_grad_input, (dy,), (input_shape, padding, data_format, backend), out)
+
+
+def _plan_zero_pad_grad_input(
+    dy: Any, input_shape: Any, padding: Any, data_format: Any, backend: Any, out: Any
+) -> Call:
     shape = read_shape(input_shape, data_format)
     with renamed(input_size=("input_shape", tuple(input_shape))):
-        geometry = read("zero-padding", shape[1:-1], padding=padding).geometry
+        geometry = zero_pad_geometry(shape, padding)
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, shape[-1]), data_format)
     cells = tuple((axis.pad_before, axis.pad_after) for axis in geometry.axes)
+    because = ("dy", describe(gradient))
     if min(map(min, cells)) < 0:
         opposite = tuple((-before, -after) for before, after in cells)
-        move = partial(zero_pad, gradient, padding=opposite)
-    else:
-        move = partial(crop, gradient, cropping=cells)
-    return _moved_back(move, gradient, shape, data_format, backend, out)
+        adjoint = zero_pad_geometry(gradient.shape, opposite)
+        return zero_pad_call(adjoint, gradient, data_format, backend, out, because)
+    return crop_call(crop_geometry(gradient.shape, cells), gradient, data_format, backend, out, because)
 
 
 def crop_grad_input(
@@ -219,12 +252,17 @@ def crop_grad_input(
     >>> crop_grad_input([[[1], [2]]], (1, 5, 1), cropping=(2, 1))[0, :, 0]
     array([0, 0, 1, 2, 0])
     """
+    return repeated(_plan_crop_grad_input, (dy,), (input_shape, cropping, data_format, backend), out)
+
+
+def _plan_crop_grad_input(dy: Any, input_shape: Any, cropping: Any, data_format: Any, backend: Any, out: Any) -> Call:
     shape = read_shape(input_shape, data_format)
     with renamed(input_size=("input_shape", tuple(input_shape))):
-        geometry = read("cropping", shape[1:-1], cropping=cropping).geometry
+        geometry = crop_geometry(shape, cropping)
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, shape[-1]), data_format)
     cells = tuple((-axis.pad_before, -axis.pad_after) for axis in geometry.axes)
-    return _moved_back(partial(zero_pad, gradient, padding=cells), gradient, shape, data_format, backend, out)
+    adjoint = zero_pad_geometry(gradient.shape, cells)
+    return zero_pad_call(adjoint, gradient, data_format, backend, out, ("dy", describe(gradient)))
 
 
 def pad_grad_input(
@@ -267,6 +305,12 @@ def pad_grad_input(
     >>> pad_grad_input([[[1], [2], [3], [4]]], (1, 2, 1), padding=(0, 2), mode="replicate")[0, :, 0]
     array([1, 9])
     """
+    return repeated(_plan_pad_grad_input, (dy,), (input_shape, padding, mode, data_format, backend), out)
+
+
+def _plan_pad_grad_input(
+    dy: Any, input_shape: Any, padding: Any, mode: Any, data_format: Any, backend: Any, out: Any
+) -> Call:
     shape = read_shape(input_shape, data_format)
     pairs = pairs_per_axis("padding", padding, len(shape) - 2)
     mode = choice("mode", mode, PAD_MODES)
@@ -329,14 +373,27 @@ def unfold_grad_input(
     >>> unfold_grad_input([[[1, 2, 3], [20, 30, 40]]], (1, 4, 1), kernel_size=3)[0, :, 0]
     array([ 1, 22, 33, 40])
     """
+    words = input_shape, kernel_size, strides, padding, dilation_rate, data_format, backend
+    return repeated(_plan_unfold_grad_input, (dy,), words, out)
+
+
+def _plan_unfold_grad_input(
+    dy: Any,
+    input_shape: Any,
+    kernel_size: Any,
+    strides: Any,
+    padding: Any,
+    dilation_rate: Any,
+    data_format: Any,
+    backend: Any,
+    out: Any,
+) -> Call:
     shape = read_shape(input_shape, data_format)
-    words = {"kernel_size": kernel_size, "strides": strides, "padding": padding, "dilation_rate": dilation_rate}
     with renamed(input_size=("input_shape", tuple(input_shape))):
-        geometry = read("conv", shape[1:-1], **words).geometry
+        geometry = patches_geometry(shape[1:-1], kernel_size, strides, padding, dilation_rate)
     column = math.prod(geometry.kernel_size) * shape[-1]
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, column), data_format)
-    move = partial(fold, gradient, output_size=shape[1:-1], **words)
-    return _moved_back(move, gradient, shape, data_format, backend, out)
+    return fold_call(geometry, gradient, data_format, backend, out, ("dy", describe(gradient)))
 
 
 def fold_grad_input(
@@ -383,11 +440,26 @@ def fold_grad_input(
     array([[1, 2, 3],
            [2, 3, 4]])
     """
+    words = input_shape, output_size, kernel_size, strides, padding, dilation_rate, data_format, backend
+    return repeated(_plan_fold_grad_input, (dy,), words, out)
+
+
+def _plan_fold_grad_input(
+    dy: Any,
+    input_shape: Any,
+    output_size: Any,
+    kernel_size: Any,
+    strides: Any,
+    padding: Any,
+    dilation_rate: Any,
+    data_format: Any,
+    backend: Any,
+    out: Any,
+) -> Call:
     shape = read_shape(input_shape, data_format)
     sizes = per_axis("output_size", output_size, len(shape) - 2)
-    words = {"kernel_size": kernel_size, "strides": strides, "padding": padding, "dilation_rate": dilation_rate}
     with renamed(input_size="output_size"):
-        geometry = read("conv", sizes, **words).geometry
+        geometry = patches_geometry(sizes, kernel_size, strides, padding, dilation_rate)
     elements = math.prod(geometry.kernel_size)
     if shape[1:-1] != geometry.output_size or shape[-1] % elements:
         raise ConvError(
@@ -397,16 +469,7 @@ def fold_grad_input(
             "give the shape of the columns",
         )
     gradient = read_gradient(dy, (shape[0], *sizes, shape[-1] // elements), data_format)
-    return _moved_back(partial(unfold, gradient, **words), gradient, shape, data_format, backend, out)
-
-
-def _moved_back(
-    move: Callable[..., Array], dy: Array, shape: tuple[int, ...], data_format: str, backend: Any, out: Any
-) -> Array:
-    """Call the adjoint function, which works on channels last, and give its result the caller's layout."""
-    dtype = result_dtype(dy)
-    check_out(out, shape, dtype, data_format, dy)
-    return delivered(move(backend=backend, out=direct_out(out, data_format)), dtype, data_format, out)
+    return unfold_call(geometry, gradient, data_format, backend, out, ("dy", describe(gradient)))
 
 
 def _resizing_adjoint(
@@ -418,7 +481,7 @@ def _resizing_adjoint(
     data_format: str,
     backend: Any,
     out: Any,
-) -> Array:
+) -> Call:
     gradient = read_gradient(dy, (shape[0], *output_size, shape[-1]), data_format)
     sizes = list(zip(shape[1:-1], output_size, strict=True))
     dtype = result_dtype(gradient) if method == "nearest" else result_dtype(gradient, np.empty(0))
@@ -443,18 +506,23 @@ def _interpolation_adjoint(
     data_format: str,
     backend: Any,
     out: Any,
-) -> Array:
-    """Sum, for every datum, the outputs that read it: interpolation by the transposed rows."""
+) -> Call:
+    """Plan to sum, for every datum, the outputs that read it: interpolation by the transposed rows."""
     because = ("dy", describe(dy))
     check_out(out, shape, result, data_format, dy)
     backend = pick_backend(backend, dy.size, result, dy)
     if backend == "tiled":
-        from refconv.tiled.interpolating import interpolate as interpolate_tiled
+        from refconv.tiled.interpolating import ready_interpolate
 
-        return moved(
-            lambda x, target: interpolate_tiled(x, tiled(), target), dy, shape, result, data_format, out, because
-        )
-    computed, gradient = working_arrays(shape, result, dy, because=because)
-    transposed = [adjoint_taps(axis, n) for axis, n in zip(rows(), shape[1:-1], strict=True)]
-    interpolate(computed, gradient, transposed, backend)
-    return delivered(computed, result, data_format, out)
+        def plan(batch: int, channels: int) -> Ready:
+            return ready_interpolate(tiled(), dy.shape[1:-1], batch, channels, result)
+
+        return moving_call(plan, dy, shape, result, data_format, out, because)
+
+    def run(dy: Array, out: Array | None) -> Array:
+        computed, gradient = working_arrays(shape, result, dy, because=because)
+        transposed = [adjoint_taps(axis, n) for axis, n in zip(rows(), shape[1:-1], strict=True)]
+        interpolate(computed, gradient, transposed, backend)
+        return delivered(computed, result, data_format, out)
+
+    return Call(run, (dy,))

@@ -16,9 +16,8 @@ import numpy.typing as npt
 
 from refconv.arguments import choice
 from refconv.errors import ConvError
-from refconv.functional.arrays import Array, bytes_of, describe, finished
+from refconv.functional.arrays import Array, describe, finished
 from refconv.loops.jit import TextbookLoop
-from refconv.memory import check_memory
 
 BACKENDS = ("uncompiled", "textbook", "tiled")
 
@@ -76,24 +75,6 @@ def run_textbook(backend: str, loop: TextbookLoop, out: Array, *arguments: Any, 
         loop.uncompiled(out, *arguments)
     else:
         loop(out, *arguments, steps=steps)
-
-
-def tiled_arrays(result: np.dtype[Any], shape: tuple[int, ...], *arrays: Array) -> list[Array]:
-    """Convert the operands of a tiled kernel, if memory suffices for them and an output of this shape.
-
-    Raises
-    ------
-    ConvError
-        If memory does not suffice.
-    """
-    copied = [array for array in arrays if not _fits(array, result)]
-    size = bytes_of(shape, result) + sum(bytes_of(array.shape, result) for array in copied)
-    check_memory("x", describe(arrays[0]), f"the output of shape {shape}", size)
-    return [np.require(array, result, ["C_CONTIGUOUS", "ALIGNED"]) for array in arrays]
-
-
-def _fits(array: Array, result: np.dtype[Any]) -> bool:
-    return array.dtype == result and array.flags.c_contiguous and array.flags.aligned
 
 
 def check_out(out: Any, shape: tuple[int, ...], result: np.dtype[Any], data_format: str, *arrays: Array) -> None:

@@ -73,11 +73,12 @@ def repeated(plan: Callable[..., Call], operands: tuple[Any, ...], words: tuple[
     run = None if key is None else _kept.get(key)
     if run is None:
         call = plan(*operands, *words, out)
-        if key is not None and call.repeats and _bytes(operands) <= _LARGEST_KEPT:
+        result = call.run(*call.operands, out)
+        if key is not None and call.repeats and _bytes(operands) + _bytes(result) <= _LARGEST_KEPT:
             if len(_kept) >= _MOST_KEPT:
                 _kept.clear()
             _kept[key] = call.run
-        return call.run(*call.operands, out)
+        return result
     if type(out) is tuple:
         for n, array in enumerate(out):
             check_apart(array, *operands, *out[:n])
@@ -120,5 +121,6 @@ def _is_plain(word: Any) -> bool:
     return kind in _PLAIN or (kind is tuple and all(map(_is_plain, word)))
 
 
-def _bytes(operands: tuple[Any, ...]) -> int:
-    return sum(array.nbytes for array in operands if array is not None)
+def _bytes(arrays: Any) -> int:
+    several = arrays if type(arrays) is tuple else (arrays,)
+    return sum(array.nbytes for array in several if array is not None)

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from refconv.functional.arrays import Array, bytes_of, describe
-from refconv.functional.backend import delivered, direct_out, pick_backend
+from refconv.functional.backend import delivered, pick_backend
+from refconv.functional.calls import Call
+from refconv.functional.fast import tiled_call
 from refconv.memory import check_memory
 
-Kernel = Callable[[Array, Array | None], Array]
+Ready = Callable[[Array, Array | None], Array]
 
 
 def pick_copying_backend(backend: Any, work: int) -> str:
@@ -35,21 +37,22 @@ def pick_copying_backend(backend: Any, work: int) -> str:
     return pick_backend(backend, work, any_that_is_computed)
 
 
-def moved(
-    kernel: Kernel,
+def moving_call(
+    plan: Callable[[int, int], Ready],
     x: Array,
     shape: Sequence[int],
     result: np.dtype[Any],
     data_format: str,
     out: Array | None,
     because: tuple[str, object] | None = None,
-) -> Array:
-    """Run a kernel of the tiled backend that treats all channels alike.
+) -> Call:
+    """Return the call of a kernel of the tiled backend that treats all channels alike.
 
     Parameters
     ----------
-    kernel : callable
-        Takes an array of shape (batch, in..., channels) and what to fill, or None, and returns it filled.
+    plan : callable
+        Takes the numbers of images and of channels, and returns what takes an array of shape
+        (batch, in..., channels) and what to fill, or None, and returns it filled.
     x : ndarray, shape (batch, in..., channels)
         The input, as `refconv.functional.arrays.read_signal` returns it.
     shape : sequence of int
@@ -68,20 +71,25 @@ def moved(
     """
     batch, *sizes, channels = (int(size) for size in shape)
     first = data_format == "channels_first"
-    source = np.moveaxis(x, -1, 1) if first else x
-    fits = source.dtype == result and source.flags.c_contiguous and source.flags.aligned
-    size = bytes_of(shape, result) + (0 if fits else bytes_of(x.shape, result))
+    given = np.moveaxis(x, -1, 1) if first else x
+    size = bytes_of(shape, result) + (0 if _fits(given, result) else bytes_of(x.shape, result))
     argument, value = because or ("x", describe(x))
     check_memory(argument, value, f"the output of shape {(batch, *sizes, channels)}", size)
-    source = np.require(source, result, ["C_CONTIGUOUS", "ALIGNED"])
     if not first:
-        return delivered(kernel(source, direct_out(out, data_format)), result, data_format, out)
-    planes = source.reshape(batch * channels, *x.shape[1:-1], 1)
-    direct = out is not None and out.flags.c_contiguous and out.flags.aligned
-    target = out.reshape(batch * channels, *sizes, 1) if out is not None and direct else None
-    filled = kernel(planes, target).reshape(batch, channels, *sizes)
-    if out is None:
-        return filled
-    if target is None:
-        out[...] = filled
-    return out
+        return tiled_call(plan(batch, channels), (x,), result, data_format, out)
+    images, cells = (batch * channels, *x.shape[1:-1], 1), (batch * channels, *sizes, 1)
+    ready = plan(batch * channels, 1)
+
+    def run(x: Array, out: Array | None) -> Array:
+        source = x if _fits(x, result) else np.require(x, result, ["C_CONTIGUOUS", "ALIGNED"])
+        target = out.reshape(cells) if out is not None and _fits(out, result) else None
+        filled = ready(source.reshape(images), target)
+        if target is not None and out is not None:
+            return out
+        return delivered(filled.reshape(batch, channels, *sizes), result, out=out)
+
+    return Call(run, (given,), repeats=True)
+
+
+def _fits(array: Array, result: np.dtype[Any]) -> bool:
+    return array.dtype == result and array.flags.c_contiguous and array.flags.aligned

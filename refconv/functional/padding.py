@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,16 @@ from refconv.conventions import read
 from refconv.errors import ConvError
 from refconv.functional.arrays import Array, read_signal, result_dtype, working_arrays
 from refconv.functional.backend import check_out, delivered, run_textbook
-from refconv.functional.moving import Kernel, moved, pick_copying_backend
+from refconv.functional.calls import Call, repeated
+from refconv.functional.moving import Ready, moving_call, pick_copying_backend
 from refconv.geometry import ConvGeometry
 from refconv.loops.cpu import cropping as cropping_loops
 from refconv.loops.cpu import padding as padding_loops
 from refconv.loops.cpu import zero_padding
+from refconv.loops.jit import TextbookLoop
+
+Because = tuple[str, object] | None
+"""Argument and value which an error about memory names."""
 
 PAD_MODES = ("constant", "reflect", "symmetric", "replicate", "circular")
 
@@ -71,19 +76,13 @@ def zero_pad(
     >>> zero_pad([[[1], [2]]], padding=(1, 2))[0, :, 0]
     array([0, 1, 2, 0, 0])
     """
+    return repeated(_plan_zero_pad, (x,), (padding, data_format, backend), out)
+
+
+def _plan_zero_pad(x: Any, padding: Any, data_format: Any, backend: Any, out: Any) -> Call:
     signal = read_signal(x, data_format)
-    geometry = read("zero-padding", signal.shape[1:-1], padding=padding).geometry
-    shape = (signal.shape[0], *geometry.output_size, signal.shape[-1])
-    dtype = result_dtype(signal)
-    check_out(out, shape, dtype, data_format, signal)
-    backend = pick_copying_backend(backend, math.prod(shape))
-    because = ("padding", padding)
-    if backend == "tiled":
-        kernel = _tiled(lambda: _border_sources(geometry), 0)
-        return moved(kernel, signal, shape, dtype, data_format, out, because)
-    computed, data = working_arrays(shape, dtype, signal, because=because)
-    run_textbook(backend, _ZERO_PAD[geometry.rank], computed, data, *geometry.axes, steps=computed.size)
-    return delivered(computed, dtype, data_format, out)
+    geometry = zero_pad_geometry(signal.shape, padding)
+    return zero_pad_call(geometry, signal, data_format, backend, out, ("padding", padding))
 
 
 def crop(
@@ -129,18 +128,13 @@ def crop(
     >>> crop([[[1], [2], [3], [4]]], cropping=(1, 0))[0, :, 0]
     array([2, 3, 4])
     """
+    return repeated(_plan_crop, (x,), (cropping, data_format, backend), out)
+
+
+def _plan_crop(x: Any, cropping: Any, data_format: Any, backend: Any, out: Any) -> Call:
     signal = read_signal(x, data_format)
-    geometry = read("cropping", signal.shape[1:-1], cropping=cropping).geometry
-    shape = (signal.shape[0], *geometry.output_size, signal.shape[-1])
-    dtype = result_dtype(signal)
-    check_out(out, shape, dtype, data_format, signal)
-    backend = pick_copying_backend(backend, math.prod(shape))
-    if backend == "tiled":
-        kernel = _tiled(lambda: _border_sources(geometry), 0)
-        return moved(kernel, signal, shape, dtype, data_format, out)
-    computed, data = working_arrays(shape, dtype, signal)
-    run_textbook(backend, _CROP[geometry.rank], computed, data, *geometry.axes, steps=computed.size)
-    return delivered(computed, dtype, data_format, out)
+    geometry = crop_geometry(signal.shape, cropping)
+    return crop_call(geometry, signal, data_format, backend, out)
 
 
 def pad(
@@ -198,29 +192,87 @@ def pad(
     >>> [pad([[[1], [2], [3]]], padding=(0, 2), mode=mode)[0, 3:, 0].tolist() for mode in PAD_MODES]
     [[0, 0], [2, 1], [3, 2], [3, 3], [1, 2]]
     """
+    return repeated(_plan_pad, (x,), (padding, mode, value, data_format, backend), out)
+
+
+def _plan_pad(x: Any, padding: Any, mode: Any, value: Any, data_format: Any, backend: Any, out: Any) -> Call:
     signal = read_signal(x, data_format)
     pairs = pairs_per_axis("padding", padding, signal.ndim - 2)
     mode = choice("mode", mode, PAD_MODES)
-    for n, (before, after) in zip(signal.shape[1:-1], pairs, strict=True):
+    input_size = signal.shape[1:-1]
+    for n, (before, after) in zip(input_size, pairs, strict=True):
         check_amount(n, before, after, mode, padding)
     dtype = result_dtype(signal)
     number = _read_value(value, mode, dtype)
-    spatial = tuple(n + before + after for n, (before, after) in zip(signal.shape[1:-1], pairs, strict=True))
+    spatial = tuple(n + before + after for n, (before, after) in zip(input_size, pairs, strict=True))
     shape = (signal.shape[0], *spatial, signal.shape[-1])
     check_out(out, shape, dtype, data_format, signal)
     backend = pick_copying_backend(backend, math.prod(shape))
     because = ("padding", padding)
 
     def sources() -> list[Array]:
-        return [sources_of(n, *pair, mode) for n, pair in zip(signal.shape[1:-1], pairs, strict=True)]
+        return [sources_of(n, *pair, mode) for n, pair in zip(input_size, pairs, strict=True)]
 
     if backend == "tiled":
-        kernel = _tiled(sources, number)
-        return moved(kernel, signal, shape, dtype, data_format, out, because)
-    computed, data = working_arrays(shape, dtype, signal, because=because)
-    computed.fill(number)
-    run_textbook(backend, _PAD[len(pairs)], computed, data, *sources(), steps=computed.size)
-    return delivered(computed, dtype, data_format, out)
+        plan = _taking(sources, input_size, dtype, number)
+        return moving_call(plan, signal, shape, dtype, data_format, out, because)
+
+    def run(x: Array, out: Array | None) -> Array:
+        computed, data = working_arrays(shape, dtype, x, because=because)
+        computed.fill(number)
+        run_textbook(backend, _PAD[len(pairs)], computed, data, *sources(), steps=computed.size)
+        return delivered(computed, dtype, data_format, out)
+
+    return Call(run, (signal,))
+
+
+def zero_pad_geometry(shape: Sequence[int], padding: Any) -> ConvGeometry:
+    """Read the words of `zero_pad` for an input of this shape, channels last."""
+    return read("zero-padding", tuple(shape[1:-1]), padding=padding).geometry
+
+
+def crop_geometry(shape: Sequence[int], cropping: Any) -> ConvGeometry:
+    """Read the words of `crop` for an input of this shape, channels last."""
+    return read("cropping", tuple(shape[1:-1]), cropping=cropping).geometry
+
+
+def zero_pad_call(
+    geometry: ConvGeometry, x: Array, data_format: str, backend: Any, out: Any, because: Because = None
+) -> Call:
+    """Plan zero padding of an array that is read."""
+    return _border_call(_ZERO_PAD[geometry.rank], geometry, x, data_format, backend, out, because)
+
+
+def crop_call(
+    geometry: ConvGeometry, x: Array, data_format: str, backend: Any, out: Any, because: Because = None
+) -> Call:
+    """Plan cropping of an array that is read."""
+    return _border_call(_CROP[geometry.rank], geometry, x, data_format, backend, out, because)
+
+
+def _border_call(
+    loop: TextbookLoop,
+    geometry: ConvGeometry,
+    x: Array,
+    data_format: str,
+    backend: Any,
+    out: Any,
+    because: Because,
+) -> Call:
+    shape = (x.shape[0], *geometry.output_size, x.shape[-1])
+    dtype = result_dtype(x)
+    check_out(out, shape, dtype, data_format, x)
+    backend = pick_copying_backend(backend, math.prod(shape))
+    if backend == "tiled":
+        plan = _taking(lambda: _border_sources(geometry), geometry.input_size, dtype, 0)
+        return moving_call(plan, x, shape, dtype, data_format, out, because)
+
+    def run(x: Array, out: Array | None) -> Array:
+        computed, data = working_arrays(shape, dtype, x, because=because)
+        run_textbook(backend, loop, computed, data, *geometry.axes, steps=computed.size)
+        return delivered(computed, dtype, data_format, out)
+
+    return Call(run, (x,))
 
 
 def _border_sources(geometry: ConvGeometry) -> list[Array]:
@@ -228,11 +280,13 @@ def _border_sources(geometry: ConvGeometry) -> list[Array]:
     return [sources_of(axis.input_size, axis.pad_before, axis.pad_after, "constant") for axis in geometry.axes]
 
 
-def _tiled(sources: Callable[[], list[Array]], value: float) -> Kernel:
-    """Return the kernel of the tiled backend that takes data; it makes the tables once memory is known to suffice."""
+def _taking(
+    sources: Callable[[], list[Array]], input_size: tuple[int, ...], dtype: np.dtype[Any], value: float
+) -> Callable[[int, int], Ready]:
+    """Return the plan of the tiled backend to take data; it makes the tables once memory is known to suffice."""
     from refconv.tiled import copying
 
-    return lambda x, target: copying.take(x, sources(), value, target)
+    return lambda batch, channels: copying.ready_take(sources(), input_size, batch, channels, dtype, value)
 
 
 def check_amount(n: int, before: int, after: int, mode: str, padding: Any) -> None:

@@ -9,14 +9,9 @@ from refconv.arguments import per_axis
 from refconv.conventions import read
 from refconv.errors import ConvError
 from refconv.functional.arrays import Array, bytes_of, describe, read_signal, result_dtype, working_arrays
-from refconv.functional.backend import (
-    check_out,
-    delivered,
-    direct_out,
-    pick_backend,
-    run_textbook,
-    tiled_arrays,
-)
+from refconv.functional.backend import check_out, delivered, pick_backend, run_textbook
+from refconv.functional.calls import Call, repeated
+from refconv.functional.fast import check_tiled, tiled_call
 from refconv.functional.moving import pick_copying_backend
 from refconv.geometry import ConvGeometry
 from refconv.loops.cpu import patches
@@ -79,25 +74,49 @@ def unfold(
     array([[1, 2, 3],
            [2, 3, 4]])
     """
+    words = kernel_size, strides, padding, dilation_rate, data_format, backend
+    return repeated(_plan_unfold, (x,), words, out)
+
+
+def _plan_unfold(
+    x: Any, kernel_size: Any, strides: Any, padding: Any, dilation_rate: Any, data_format: Any, backend: Any, out: Any
+) -> Call:
     signal = read_signal(x, data_format)
+    geometry = patches_geometry(signal.shape[1:-1], kernel_size, strides, padding, dilation_rate)
+    return unfold_call(geometry, signal, data_format, backend, out, ("kernel_size", kernel_size))
+
+
+def patches_geometry(
+    sizes: tuple[int, ...], kernel_size: Any, strides: Any, padding: Any, dilation_rate: Any
+) -> ConvGeometry:
+    """Read the words of `unfold` and `fold` for such an input of `unfold`."""
     words = {"kernel_size": kernel_size, "strides": strides, "padding": padding, "dilation_rate": dilation_rate}
-    geometry = read("conv", signal.shape[1:-1], **words).geometry
+    return read("conv", sizes, **words).geometry
+
+
+def unfold_call(
+    geometry: ConvGeometry, signal: Array, data_format: str, backend: Any, out: Any, because: tuple[str, object]
+) -> Call:
+    """Plan the unfolding of an array that is read."""
     dtype = result_dtype(signal)
     batch, channels = signal.shape[0], signal.shape[-1]
     shape = (batch, *geometry.output_size, *geometry.kernel_size, channels)
     columns = (batch, *geometry.output_size, _column_size(geometry, channels))
     check_out(out, columns, dtype, data_format, signal)
     backend = pick_copying_backend(backend, math.prod(columns))
-    because = ("kernel_size", kernel_size)
     if backend == "tiled":
         from refconv.tiled import copying
 
         check_memory(*because, f"the output of shape {columns}", bytes_of(columns, dtype))
-        (data,) = tiled_arrays(dtype, columns, signal)
-        return delivered(copying.unfold(geometry, data, direct_out(out, data_format)), dtype, data_format, out)
-    computed, data = working_arrays(shape, dtype, signal, because=because)
-    run_textbook(backend, _UNFOLD[geometry.rank], computed, data, *geometry.axes, steps=computed.size)
-    return delivered(computed.reshape(columns), dtype, data_format, out)
+        check_tiled(dtype, columns, signal)
+        return tiled_call(copying.ready_unfold(geometry, batch, channels, dtype), (signal,), dtype, data_format, out)
+
+    def run(x: Array, out: Array | None) -> Array:
+        computed, data = working_arrays(shape, dtype, x, because=because)
+        run_textbook(backend, _UNFOLD[geometry.rank], computed, data, *geometry.axes, steps=computed.size)
+        return delivered(computed.reshape(columns), dtype, data_format, out)
+
+    return Call(run, (signal,))
 
 
 def fold(
@@ -153,13 +172,26 @@ def fold(
     >>> fold([[[1, 2, 3], [2, 3, 4]]], output_size=4, kernel_size=3)[0, :, 0]
     array([1, 4, 6, 4])
     """
+    words = output_size, kernel_size, strides, padding, dilation_rate, data_format, backend
+    return repeated(_plan_fold, (columns,), words, out)
+
+
+def _plan_fold(
+    columns: Any,
+    output_size: Any,
+    kernel_size: Any,
+    strides: Any,
+    padding: Any,
+    dilation_rate: Any,
+    data_format: Any,
+    backend: Any,
+    out: Any,
+) -> Call:
     signal = read_signal(columns, data_format, argument="columns")
     sizes = per_axis("output_size", output_size, signal.ndim - 2)
-    words = {"kernel_size": kernel_size, "strides": strides, "padding": padding, "dilation_rate": dilation_rate}
-    geometry = read("conv", sizes, **words).geometry
-    batch, column_size = signal.shape[0], signal.shape[-1]
+    geometry = patches_geometry(sizes, kernel_size, strides, padding, dilation_rate)
     elements = _column_size(geometry, 1)
-    if signal.shape[1:-1] != geometry.output_size or column_size % elements:
+    if signal.shape[1:-1] != geometry.output_size or signal.shape[-1] % elements:
         raise ConvError(
             "columns",
             describe(signal),
@@ -168,23 +200,34 @@ def fold(
             f"give shape (batch, {', '.join(map(str, geometry.output_size))}, {elements} * channels) or the "
             "arguments of unfold",
         )
-    channels = column_size // elements
+    return fold_call(geometry, signal, data_format, backend, out, ("output_size", output_size))
+
+
+def fold_call(
+    geometry: ConvGeometry, signal: Array, data_format: str, backend: Any, out: Any, because: tuple[str, object]
+) -> Call:
+    """Plan the folding of columns that are read."""
+    elements = _column_size(geometry, 1)
+    batch, channels = signal.shape[0], signal.shape[-1] // elements
     dtype = result_dtype(signal)
-    shape = (batch, *sizes, channels)
+    shape = (batch, *geometry.input_size, channels)
     check_out(out, shape, dtype, data_format, signal)
     steps = math.prod(shape) * elements
     backend = pick_backend(backend, steps, dtype, signal)
-    because = ("output_size", output_size)
     if backend == "tiled":
         from refconv.tiled import copying
 
         check_memory(*because, f"the output of shape {shape}", bytes_of(shape, dtype))
-        (data,) = tiled_arrays(dtype, shape, signal)
-        return delivered(copying.fold(geometry, data, direct_out(out, data_format)), dtype, data_format, out)
-    computed, data = working_arrays(shape, dtype, signal, because=because)
-    data = data.reshape(batch, *geometry.output_size, *geometry.kernel_size, channels)
-    run_textbook(backend, _FOLD[geometry.rank], computed, data, *geometry.adjoint().axes, steps=steps)
-    return delivered(computed, dtype, data_format, out)
+        check_tiled(dtype, shape, signal)
+        return tiled_call(copying.ready_fold(geometry, batch, channels, dtype), (signal,), dtype, data_format, out)
+
+    def run(columns: Array, out: Array | None) -> Array:
+        computed, data = working_arrays(shape, dtype, columns, because=because)
+        data = data.reshape(batch, *geometry.output_size, *geometry.kernel_size, channels)
+        run_textbook(backend, _FOLD[geometry.rank], computed, data, *geometry.adjoint().axes, steps=steps)
+        return delivered(computed, dtype, data_format, out)
+
+    return Call(run, (signal,))
 
 
 def _column_size(geometry: ConvGeometry, channels: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ import numpy as np
 from refconv.arguments import choice, per_axis
 from refconv.functional.arrays import Array, read_signal, result_dtype, working_arrays
 from refconv.functional.backend import check_out, delivered, pick_backend, run_textbook
-from refconv.functional.moving import Kernel, moved, pick_copying_backend
+from refconv.functional.calls import Call, repeated
+from refconv.functional.moving import Ready, moving_call, pick_copying_backend
 from refconv.interpolation import COORDINATES, AxisRows, axis_method, axis_taps
 from refconv.loops.cpu import resizing
 
@@ -71,12 +72,16 @@ def upsample(
     >>> upsample([[[1.0], [2.0]]], size=2, interpolation="linear")[0, :, 0]
     array([1.  , 1.25, 1.75, 2.  ])
     """
+    return repeated(_plan_upsample, (x,), (size, interpolation, data_format, backend), out)
+
+
+def _plan_upsample(x: Any, size: Any, interpolation: Any, data_format: Any, backend: Any, out: Any) -> Call:
     signal = read_signal(x, data_format)
     rank = signal.ndim - 2
     factors = per_axis("size", size, rank)
     output_size = tuple(n * factor for n, factor in zip(signal.shape[1:-1], factors, strict=True))
     method = axis_method(interpolation, rank)
-    return _resized(signal, output_size, method, "half_pixel", data_format, backend, out, because=("size", size))
+    return _resizing_call(signal, output_size, method, "half_pixel", data_format, backend, out, because=("size", size))
 
 
 def resize(
@@ -130,15 +135,21 @@ def resize(
     >>> resize([[[1.0], [2.0], [4.0]]], size=5, coordinates="align_corners")[0, :, 0]
     array([1. , 1.5, 2. , 3. , 4. ])
     """
+    return repeated(_plan_resize, (x,), (size, interpolation, coordinates, data_format, backend), out)
+
+
+def _plan_resize(
+    x: Any, size: Any, interpolation: Any, coordinates: Any, data_format: Any, backend: Any, out: Any
+) -> Call:
     signal = read_signal(x, data_format)
     rank = signal.ndim - 2
     output_size = per_axis("size", size, rank)
     method = axis_method(interpolation, rank)
     coordinates = choice("coordinates", coordinates, COORDINATES)
-    return _resized(signal, output_size, method, coordinates, data_format, backend, out, because=("size", size))
+    return _resizing_call(signal, output_size, method, coordinates, data_format, backend, out, because=("size", size))
 
 
-def _resized(
+def _resizing_call(
     signal: Array,
     output_size: tuple[int, ...],
     method: str,
@@ -147,7 +158,7 @@ def _resized(
     backend: Any,
     out: Array | None,
     because: tuple[str, object],
-) -> Array:
+) -> Call:
     nearest = method == "nearest"
     dtype = result_dtype(signal) if nearest else result_dtype(signal, np.empty(0))
     shape = (signal.shape[0], *output_size, signal.shape[-1])
@@ -156,29 +167,37 @@ def _resized(
     work = math.prod(shape)
     picked = pick_copying_backend(backend, work) if nearest else pick_backend(backend, work, dtype, signal)
     if picked == "tiled":
-        kernel = _tiled(sizes, method, coordinates)
-        return moved(kernel, signal, shape, dtype, data_format, out, because)
-    computed, x = working_arrays(shape, dtype, signal, because=because)
-    rows = [axis_taps(n, m, method, coordinates) for n, m in sizes]
-    if nearest:
-        sources = (_taps(axis)[:, 0].copy() for axis in rows)
-        run_textbook(picked, _NEAREST[len(rows)], computed, x, *sources, steps=computed.size)
-    else:
-        interpolate(computed, x, rows, picked)
-    return delivered(computed, dtype, data_format, out)
+        plan = _tiled(sizes, method, coordinates, dtype)
+        return moving_call(plan, signal, shape, dtype, data_format, out, because)
+
+    def run(x: Array, out: Array | None) -> Array:
+        computed, data = working_arrays(shape, dtype, x, because=because)
+        rows = [axis_taps(n, m, method, coordinates) for n, m in sizes]
+        if nearest:
+            sources = (_taps(axis)[:, 0].copy() for axis in rows)
+            run_textbook(picked, _NEAREST[len(rows)], computed, data, *sources, steps=computed.size)
+        else:
+            interpolate(computed, data, rows, picked)
+        return delivered(computed, dtype, data_format, out)
+
+    return Call(run, (signal,))
 
 
-def _tiled(sizes: Sequence[tuple[int, int]], method: str, coordinates: str) -> Kernel:
-    """Return the kernel of the tiled backend that resizes axes from the first to the second size."""
+def _tiled(
+    sizes: Sequence[tuple[int, int]], method: str, coordinates: str, dtype: np.dtype[Any]
+) -> Callable[[int, int], Ready]:
+    """Return the plan of the tiled backend to resize axes from the first to the second size."""
     from refconv.tiled import copying, interpolating
 
-    def kernel(x: Array, target: Array | None) -> Array:
+    input_size = tuple(n for n, _ in sizes)
+
+    def plan(batch: int, channels: int) -> Ready:
         taps = [interpolating.resizing_taps(n, m, method, coordinates) for n, m in sizes]
         if method == "nearest":
-            return copying.take(x, [axis.data for axis in taps], 0, target)
-        return interpolating.interpolate(x, taps, target)
+            return copying.ready_take([axis.data for axis in taps], input_size, batch, channels, dtype)
+        return interpolating.ready_interpolate(taps, input_size, batch, channels, dtype)
 
-    return kernel
+    return plan
 
 
 def interpolate(out: Array, x: Array, rows: Sequence[AxisRows], backend: str = "textbook") -> None:

@@ -42,6 +42,10 @@ from refconv.tiled.simd import at, lanes, set_at
 Array = npt.NDArray[Any]
 Sizes = tuple[int, ...]
 
+# Entries of a plan of stretches: shares of all images and of one, elements of one, the value as a whole number; from
+# the last one on, first element of each share and where its first stretch stands, and then the stretches.
+LINES, SHARES, X_IMAGE, OUT_IMAGE, VALUE, SHARE = range(6)
+
 # Columns of a run of the last axis: first output, outputs a datum, data, first datum, step.
 OUT, TIMES, DATA, FIRST, STEP = range(5)
 
@@ -90,28 +94,28 @@ def _fill(out: Array, out0: int, value: Any, count: int) -> None:
 
 
 @_inlined
-def _take_share(line: int, sizes: Sizes, begins: Array, stretches: Array, value: Any, x: Array, out: Array) -> None:
+def _take_share(line: int, plan: Array, x: Array, out: Array) -> None:
     """Fill the stretches, or parts of them, of one share of one image."""
-    shares, x_image, out_image = sizes
-    image, share = line // shares, line % shares
-    out0, x0 = image * out_image, image * x_image
-    begin, end, number = at(begins, 2 * share), at(begins, 2 * share + 2), at(begins, 2 * share + 1)
+    shares = at(plan, SHARES)
+    image, share = line // shares, SHARE + 2 * (line % shares)
+    out0, x0 = image * at(plan, OUT_IMAGE), image * at(plan, X_IMAGE)
+    begin, stretch, end = at(plan, share), at(plan, share + 1), at(plan, share + 2)
     while begin < end:
-        first, source, stop = at(stretches, 2 * number), at(stretches, 2 * number + 1), at(stretches, 2 * number + 2)
+        first, source, stop = at(plan, stretch), at(plan, stretch + 1), at(plan, stretch + 2)
         count = min(stop, end) - begin
         if source < 0:
-            _fill(out, out0 + begin, value, count)
+            _fill(out, out0 + begin, out.dtype.type(at(plan, VALUE)), count)
         else:
             _copy(out, out0 + begin, x, x0 + source + begin - first, count)
         begin += count
-        number += 1
+        stretch += 2
 
 
 @Compiled
-def take_stretches(lines: int, sizes: Sizes, begins: Array, stretches: Array, value: int, x: Array, out: Array) -> None:
+def take_stretches(plan: Array, x: Array, out: Array) -> None:
     """Fill all images, each in shares."""
-    for line in prange(lines):
-        _take_share(np.int64(line), sizes, begins, stretches, out.dtype.type(value), x, out)
+    for line in prange(at(plan, LINES)):
+        _take_share(np.int64(line), plan, x, out)
 
 
 @_inlined
@@ -215,12 +219,15 @@ def _bits(value: Any, dtype: np.dtype[Any], unit: int) -> int:
     return int(np.full(8 // dtype.itemsize, value, dtype).view(_NUMBERS[unit])[0])
 
 
-def _shared(batch: int, stretches: Indices, size: int) -> Indices:
-    """Cut an image into shares: first element and stretch of each; the last row is their end."""
+def _stretch_plan(batch: int, x_image: int, stretches: Indices, value: int) -> Indices:
+    """Cut an image into shares, and lay out the plan of `take_stretches`."""
+    size = int(stretches[-1, 0])
     shares = max(1, min(-(-_SHARES // batch), size // _SMALLEST_SHARE))
     # The elements at which shares meet begin a cache line where the image does.
     begins = np.append(np.arange(shares) * size // shares // 64 * 64, size)
-    return np.stack([begins, np.searchsorted(stretches[:, 0], begins, "right") - 1], axis=1)
+    places = SHARE + 2 * len(begins) + 2 * (np.searchsorted(stretches[:, 0], begins, "right") - 1)
+    head = [batch * shares, shares, x_image, size, value]
+    return np.concatenate([head, np.stack([begins, places], axis=1).ravel(), stretches.ravel()])
 
 
 def ready_take(
@@ -253,6 +260,24 @@ def ready_take(
     return _ready_take(sources, input_size, batch, channels, dtype, value, _unit(channels * dtype.itemsize))
 
 
+def _chosen(
+    sources: Sequence[Indices], input_size: Sizes, batch: int, cell: int, value: int
+) -> tuple[Compiled, tuple[Any, ...]]:
+    """Choose the kernel for cells of so many elements, and all its arguments but the arrays."""
+    last, outputs = sources[-1], math.prod(map(len, sources))
+    x_image, rows = math.prod(input_size) * cell, _row_sources(sources, input_size)
+    breaks = np.count_nonzero(np.where(last[:-1] < 0, last[1:] >= 0, np.diff(last) != 1))
+    if any((source < 0).any() for source in sources) or breaks < max(_FEW_STRETCHES, len(last) // _SHORTEST):
+        stretches = _stretches(rows, last)
+        stretches = np.where(stretches < 0, -1, stretches * cell)
+        return take_stretches, (_stretch_plan(batch, x_image, stretches, value),)
+    firsts = np.flatnonzero(np.concatenate(([True], rows[1:] != rows[:-1])))
+    table = np.stack([firsts, np.diff(firsts, append=len(rows)), rows[firsts]], axis=1)
+    cuts = max(1, min(-(-_SHARES // (batch * len(table))), outputs * cell // 4096))
+    sizes = (cuts, len(table), x_image, outputs * cell, len(last) * cell, cell)
+    return take_rows, (batch * len(table) * cuts, sizes, table, np.array(_runs(last), np.int64))
+
+
 def _ready_take(
     sources: Sequence[Indices],
     input_size: Sizes,
@@ -265,25 +290,9 @@ def _ready_take(
     shape = (batch, *map(len, sources), channels)
     if batch == 0:
         return lambda x, out: empty(shape, dtype) if out is None else out
-    cell, outputs, last = channels * dtype.itemsize // unit, math.prod(shape[1:-1]), sources[-1]
-    x_image, out_image = math.prod(input_size) * cell, outputs * cell
-    rows = _row_sources(sources, input_size)
-    breaks = np.count_nonzero(np.where(last[:-1] < 0, last[1:] >= 0, np.diff(last) != 1))
-    kernel, arguments = take_stretches, ()
-    if any((source < 0).any() for source in sources) or breaks < max(_FEW_STRETCHES, len(last) // _SHORTEST):
-        stretches = _stretches(rows, last)
-        stretches[:, 1] = np.where(stretches[:, 1] < 0, -1, stretches[:, 1] * cell)
-        stretches[:, 0] *= cell
-        begins = _shared(batch, stretches, out_image)
-        lines = batch * (len(begins) - 1)
-        arguments = (lines, (len(begins) - 1, x_image, out_image), begins, stretches, _bits(value, dtype, unit))
-    else:
-        firsts = np.flatnonzero(np.concatenate(([True], rows[1:] != rows[:-1])))
-        table = np.stack([firsts, np.diff(firsts, append=len(rows)), rows[firsts]], axis=1)
-        cuts = max(1, min(-(-_SHARES // (batch * len(table))), out_image // 4096))
-        sizes = (cuts, len(table), x_image, out_image, len(last) * cell, cell)
-        kernel, arguments = take_rows, (batch * len(table) * cuts, sizes, table, np.array(_runs(last), np.int64))
-    work, numbers = batch * out_image * _WORTH, _NUMBERS[unit]
+    cell = channels * dtype.itemsize // unit
+    kernel, arguments = _chosen(sources, input_size, batch, cell, _bits(value, dtype, unit))
+    work, numbers = math.prod(shape[:-1]) * cell * _WORTH, _NUMBERS[unit]
 
     def call(x: Array, out: Array | None) -> Array:
         if out is None:

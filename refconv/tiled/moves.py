@@ -84,7 +84,7 @@ def _reading(array: Any, vectors: int) -> tuple[Any, Codegen]:
     bits = BitsType(array.dtype, vectors)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        value = builder.load(_place(context, builder, sig.args[0], *args, bits))
+        value = builder.load(_place(context, builder, sig.args[0], args[0], args[1], bits))
         value.align = bits.dtype.bitwidth // 8
         return value
 
