@@ -60,6 +60,8 @@ def tiled_call(
     from refconv.tiled import layouts
 
     first = data_format == "channels_first"
+    # What only copies takes other dtypes, too, which NumPy turns.
+    turns = result.kind == "f" and result.itemsize >= 4
     result_format = data_format if gives_signal else "channels_last"
     direct = _direct(out, result_format) is out
     if direct and not first and all(array is None or _fits(array, result) for array in operands):
@@ -68,18 +70,19 @@ def tiled_call(
     def run(*given: Any) -> Any:
         *arrays, out = given
         target = _direct(out, result_format)
-        if first and shape is not None and _fits(arrays[0], result):
+        if first and turns and shape is not None and _fits(arrays[0], result):
             batch, channels, *sizes = arrays[0].shape
             turned, target = layouts.side_by_side((batch, *sizes, channels), shape, dtype=result)
             arrays[0] = layouts.channels_last(arrays[0], turned)
         elif first:
-            arrays[:signals] = [_channels_last(array, result) for array in arrays[:signals]]
+            arrays[:signals] = [_channels_last(array, result, turns) for array in arrays[:signals]]
         fitting = [array if array is None or _fits(array, result) else _fitted(array, result) for array in arrays]
         computed = ready(*fitting, target)
         if isinstance(computed, tuple):
             targets = (None,) * len(computed) if out is None else out
             return tuple(delivered(array, result, out=target) for array, target in zip(computed, targets, strict=True))
-        if result_format == "channels_first" and computed.dtype == result and (out is None or _fits(out, result)):
+        fills = turns and computed.dtype == result and (out is None or _fits(out, result))
+        if result_format == "channels_first" and fills:
             return layouts.channels_first(computed, out)
         return delivered(computed, result, result_format, out)
 
@@ -88,10 +91,10 @@ def tiled_call(
     return Call(run, operands, repeats=True)
 
 
-def _channels_last(array: Array, result: np.dtype[Any]) -> Array:
+def _channels_last(array: Array, result: np.dtype[Any], turns: bool) -> Array:
     from refconv.tiled import layouts
 
-    return layouts.channels_last(array) if _fits(array, result) else np.moveaxis(array, 1, -1)
+    return layouts.channels_last(array) if turns and _fits(array, result) else np.moveaxis(array, 1, -1)
 
 
 def _direct(out: Any, data_format: str) -> Any:

@@ -454,13 +454,13 @@ def ready_fold(
     shape = (batch, *geometry.input_size, channels)
     if batch == 0:
         return lambda columns, out: empty(shape, dtype) if out is None else out
-    arguments, work = fold_call(geometry, batch, channels, lanes(dtype))
+    fill = fold_call(geometry, batch, channels, lanes(dtype))
     ones, zeros = flat(np.ones(channels, dtype)), no_bias(channels, dtype)
 
     def call(columns: Array, out: Array | None) -> Array:
         if out is None:
             out = empty(shape, dtype)
-        run(fill_elementwise, work, *arguments, flat(columns), ones, zeros, out.reshape(-1))
+        run(fill_elementwise, fill.work, *fill.arguments, flat(columns), ones, zeros, out.reshape(-1))
         return out
 
     return call
