@@ -114,6 +114,8 @@ _PAGE, _LEAST_ROW = 4096, 56
 # Outputs that the gradient to the weights sums up before it rounds to the sum of all.
 _BLOCK = 256
 _PARTS = 16
+# Bytes of a cache line.
+_LINE = 64
 # Bytes between the two steps of a separable convolution.
 _BETWEEN = 2**21
 
@@ -312,7 +314,7 @@ def _gradient_line(
     dy: Array, own: int, sums: Array,
 ) -> None:  # fmt: skip
     """Add what a block of channels of a share of the outputs of one row gives to the sums from `own` on."""
-    _, _, cuts, row_count, x_image, out_image, filters, _ = sizes
+    _, _, cuts, row_count, x_image, out_image, filters, _, _, _ = sizes
     count, vectors, multiple = len(tile_rows), len(tile_vectors), len(whole) > 0
     block, gradients = registers(sums, tile_rows, tile_vectors), registers(sums, together, (0,))
     gradient, data = registers(sums, (0,), tile_vectors), registers(sums, (0,), tile_vectors)
@@ -350,11 +352,15 @@ def _gradient_line(
                         put(block, i, fma(get(data, v), get(gradient, v), get(block, i)))
                 o += 1
             for t in range(count):
-                for v in range(vectors):
-                    offset = own + at(writes, tile + t) + c + v * lanes_of(sums)
-                    # A short last tile repeats a kernel element, which must be added once.
-                    left = rest - v * lanes_of(sums) if at(writes, tile + t) >= 0 else 0
-                    store_some(sums, offset, left, add(load_some(sums, offset, left), get(block, t * vectors + v)))
+                # A short last tile repeats a kernel element, which must be added once.
+                if at(writes, tile + t) >= 0:
+                    for v in range(vectors):
+                        offset, left = own + at(writes, tile + t) + c + v * lanes_of(sums), rest - v * lanes_of(sums)
+                        if multiple:
+                            store(sums, offset, add(load(sums, offset), get(block, t * vectors + v)))
+                        else:
+                            total = add(load_some(sums, offset, left), get(block, t * vectors + v))
+                            store_some(sums, offset, left, total)
 
 
 @Compiled
@@ -364,19 +370,23 @@ def sum_up(
     sums: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill the gradients to all weights; `sums` is room for those of each part."""
-    parts, lines, size = sizes[0], sizes[1], sizes[7]
-    for part in prange(parts):
-        own, block = np.int64(part) * size, len(tile_vectors) * lanes_of(sums)
-        for i in range(0, size, lanes_of(sums)):
-            store_some(sums, own + i, size - i, zeros(sums))
-        first, last = _cut(lines, np.int64(part), parts)
-        # A block of channels at a time, so that the first cache holds the rows that several outputs read.
-        for c in range(0, sizes[6], block):
+    parts, lines, filters, size, chunks, wide = sizes[0], sizes[1], sizes[6], sizes[7], sizes[8], sizes[9]
+    for item in prange(parts * chunks):
+        part, chunk = np.int64(item) // chunks, np.int64(item) % chunks
+        own, block = part * size, len(tile_vectors) * lanes_of(sums)
+        first, last = _cut(lines, part, parts)
+        first_c, end_c = _cut((filters + wide - 1) // wide, chunk, chunks)
+        # Some channels at a time, so that the first cache holds the rows that several outputs read.
+        for begin in range(first_c * wide, min(end_c * wide, filters), wide):
+            for c in range(begin, min(begin + wide, filters), lanes_of(sums)):
+                for i in range(own + c, own + size, filters):
+                    store_some(sums, i, filters - c, zeros(sums))
             for line in range(first, last):
-                _gradient_line(
-                    line, c, tile_rows, tile_vectors, together, window, stride, spread, whole, sizes, rows, pieces,
-                    tiles, reads, writes, x, dy, own, sums,
-                )  # fmt: skip
+                for c in range(begin, min(begin + wide, filters), block):
+                    _gradient_line(
+                        line, c, tile_rows, tile_vectors, together, window, stride, spread, whole, sizes, rows,
+                        pieces, tiles, reads, writes, x, dy, own, sums,
+                    )  # fmt: skip
     for i in range(0, size, lanes_of(sums)):
         total = load_some(sums, i, size - i)
         for part in range(1, parts):
@@ -434,8 +444,8 @@ def _fill_call(
     count = len(plan.strips) // plan.row_strips
     shares = -(-_SHARES // (batch * count))
     lines = batch * len(plan.strips) * shares
-    # A vector of channels at a time, so that the first cache holds the rows that its windows share.
-    step = lane_count if plan.window and not sideways else _ALL
+    # A cache line of channels at a time, so that the first cache holds the rows that its windows share.
+    step = lane_count * _LINE // vector_bytes() if plan.window and not sideways else _ALL
     images = (_size(steps.reads, axes, "input_size"), _size(steps.writes, axes, "output_size"))
     sizes = (min(_SHARES, lines), lines, step, plan.row_strips, shares, count, *images, filters)
     lengths = _lengths(rows, vectors, single, spread, gathered, int(whole), *(plan.window or (1, 1)))
@@ -739,7 +749,11 @@ def _gradient_call(geometry: ConvGeometry, batch: int, channels: int, multiplier
     rows, cuts = len(plan.rows), -(-plan.widest // _BLOCK)
     lines = batch * rows * cuts
     images = (_size(steps.reads, geometry.axes, "input_size"), _size(steps.writes, geometry.axes, "output_size"))
-    sizes = (min(_PARTS, lines), lines, cuts, rows, *images, filters, elements * filters)
+    cells = batch * math.prod(geometry.output_size)
+    parts, wide = min(_PARTS, lines, -(-cells // _BLOCK)), max(vectors, _LINE // vector_bytes()) * lane_count
+    wide = -(-wide // (vectors * lane_count)) * vectors * lane_count
+    chunks = min(-(-_PARTS // parts), -(-filters // wide))
+    sizes = (parts, lines, cuts, rows, *images, filters, elements * filters, chunks, wide)
     lengths = _lengths(tile, vectors, max(together, 1), *(plan.window or (1, 1)), multiplier, int(whole))
     work = batch * math.prod(geometry.output_size) * elements * filters
     return Call((*lengths, sizes, plan.rows, plan.pieces, tiles, reads, writes), work)
