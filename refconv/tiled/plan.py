@@ -286,7 +286,7 @@ class GradientPlan(NamedTuple):
 
 
 # Outputs whose data stay in the cache while all rows sum over them; those of one kernel element at a time may be more.
-GRADIENT_BLOCK = 64
+GRADIENT_BLOCK = 112
 ELEMENT_BLOCK = 200
 
 
