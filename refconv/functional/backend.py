@@ -107,8 +107,9 @@ def check_apart(out: Array, *arrays: Array | None) -> None:
     ConvError
         If `out` shares memory with one of the arrays.
     """
-    if any(array is not None and np.may_share_memory(out, array) for array in arrays):
-        raise ConvError("out", describe(out), "shares memory with an operand", "give an array of its own")
+    for array in arrays:
+        if array is not None and np.may_share_memory(out, array):
+            raise ConvError("out", describe(out), "shares memory with an operand", "give an array of its own")
 
 
 def direct_out(out: Array | None, data_format: str) -> Array | None:

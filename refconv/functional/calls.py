@@ -106,19 +106,19 @@ def _key(
             parts += (array.shape, array.dtype)
         else:
             return None
-    for word in words:
-        if not _is_plain(word):
-            return None
-    return (*parts, words)
+    return (*parts, words) if _are_plain(words) else None
 
 
 # A bool equals a whole number, and is none as an argument.
 _PLAIN = frozenset({int, str, type(None), ConvGeometry})
 
 
-def _is_plain(word: Any) -> bool:
-    kind = type(word)
-    return kind in _PLAIN or (kind is tuple and all(map(_is_plain, word)))
+def _are_plain(words: tuple[Any, ...]) -> bool:
+    for word in words:
+        kind = type(word)
+        if kind not in _PLAIN and not (kind is tuple and _are_plain(word)):
+            return False
+    return True
 
 
 def _bytes(arrays: Any) -> int:

@@ -15,6 +15,14 @@ Rows of outputs that take the same row of data are filled together. Elements are
 of 2, 4 or 8 bytes, whatever they are, several small ones at once where the channels allow it.
 
 `fold`, the adjoint of `unfold`, adds and therefore is an elementwise layer with weights of 1.
+
+Cropping 64x114x114 by 1, float32, two threads; 35.5 us is a plain copy of as much, PyTorch takes 37 to 42 us:
+
+1. An item of work for every row: 44 us; zero padding 64x16x28x28 by 2 61 us.
+2. Shares of stretches, cut by length: 39 us; the 3-D padding 49 us. A row that ends costs about 40 ns.
+
+Tried without gain: vectors of 32 bytes, 1 or 8 at a time, prefetching the next row, ``memcpy``, ``rep movsb``. Stores
+around the caches take 3.5 times as long as long as these hold the output.
 """
 
 from __future__ import annotations

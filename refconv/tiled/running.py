@@ -78,7 +78,7 @@ def thread_count() -> int:
 def flat(array: Array) -> Array:
     """Return a read-only view on one axis; kernels are compiled for such inputs only, thus once for all ranks."""
     view = array.reshape(-1)
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
 
 
