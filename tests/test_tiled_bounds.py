@@ -93,7 +93,7 @@ for rank, channels, data_format in itertools.product((1, 2, 3), (1, 3, 16, 37), 
 """
 
 LEAVES = """
-from refconv.tiled import contraction, copying, depthwise
+from refconv.tiled import contraction, copying, depthwise, elements, places
 
 def refused(kernel, spoil, function, *arguments, **words):
     serial, calls = kernel.serial, []
@@ -113,9 +113,13 @@ def refused(kernel, spoil, function, *arguments, **words):
     assert calls
 
 x, dy = random(1, 9, 9, 18), random(1, 9, 9, 18)
-refused(contraction.contract, (8, 9, 10, -1), fn.conv, x, random(3, 3, 18, 18), padding="same")
-refused(contraction.contract_gradient, (7, 8), fn.conv_grad_weights, x, dy, 3, padding="same")
-refused(depthwise.fill, (-4, -3, -1), fn.depthwise_conv, x, random(3, 3, 18, 1), padding="same")
+many, wide, long = random(1, 30, 30, 20), random(1, 7, 7, 64), random(1, 40, 40, 5)
+refused(contraction.contract, (8, 9, 10, -1), fn.conv, many, random(3, 3, 20, 40), padding="same")
+refused(elements.contract_elements, (-5, -3, -2, -1), fn.conv, wide, random(3, 3, 64, 64), padding="same")
+refused(places.convolve_places, (-6, -5, -4, -1), fn.conv, long, random(3, 3, 5, 3), padding="same")
+refused(contraction.contract_gradient, (-3, -2, -1), fn.conv_grad_weights, wide, wide.copy(), 3, padding="same")
+refused(places.gradient_places, (-1,), fn.conv_grad_weights, long, random(1, 40, 40, 3), 3, padding="same")
+refused(depthwise.fill, (-4, -1), fn.depthwise_conv, x, random(3, 3, 18, 1), padding="same")
 refused(copying.take_stretches, (-2, -1), fn.zero_pad, x, padding=0)
 refused(copying.take_rows, (-2, -1), fn.upsample, x)
 """
