@@ -13,7 +13,10 @@ import pytest
 
 from refconv.tiled import running
 
-pytestmark = pytest.mark.skipif(not running.available(), reason="the tiled backend needs the JIT")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not running.available(), reason="the tiled backend needs the JIT"),
+]
 
 SETUP = """
 import itertools, math
@@ -125,16 +128,10 @@ refused(copying.take_rows, (-2, -1), fn.upsample, x)
 """
 
 
-slow = pytest.mark.slow
-SCRIPTS = [
-    pytest.param(CONVOLUTIONS, id="convolutions", marks=slow),
-    pytest.param(DEPTHWISE, id="depthwise", marks=slow),
-    pytest.param(MOVING, id="moving", marks=slow),
-    pytest.param(LEAVES, id="the check itself"),
-]
+SCRIPTS = {"convolutions": CONVOLUTIONS, "depthwise": DEPTHWISE, "moving": MOVING, "the check itself": LEAVES}
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_no_kernel_leaves_its_arrays(script):
     settings = os.environ | {"NUMBA_BOUNDSCHECK": "1"}
     done = subprocess.run([sys.executable, "-c", SETUP + script], env=settings, capture_output=True, text=True)
