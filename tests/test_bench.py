@@ -7,6 +7,9 @@ import io
 import itertools
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +22,7 @@ from refconv.bench import cases, first_call, measure, ours, peers, report, restr
 from refconv.bench.cases import FORWARD, GRAD_INPUT, GRAD_WEIGHTS, LAYER, REUSED, Case, Job
 from refconv.cli.commands import commands
 from refconv.errors import ConvError
+from refconv.jit import kernel_cache
 from refconv.jit.launch import Compiled
 from refconv.jit.threads import most_threads, threads
 from refconv.jit.warming import Wanted, all_kernels, recorded
@@ -482,7 +486,36 @@ def test_warmup_compiles_what_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(
         warmup, "wanted_kernels", lambda: [Wanted(kernel, "serial", ()), Wanted(kernel, "parallel", ())]
     )
-    result = run("warmup")
+    result = run("warmup", "--jobs", "1")
     assert result.exit_code == 0, result.output
     assert [wanted.variant for wanted in compiled] == ["serial", "parallel"]
     assert result.stdout.startswith("2 kernels ready in ")
+
+
+def test_several_processes_compile_what_is_wanted(tmp_path: Path) -> None:
+    program = """
+import numpy as np
+from refconv.jit.kernel_cache import cache_folder, is_kept
+from refconv.jit.warming import compile_all, recorded
+from refconv.loops.cpu.resizing import nearest1d as kernel
+
+if __name__ == "__main__":
+    with recorded([kernel]) as found:
+        kernel.serial(np.empty((1, 6, 1)), np.ones((1, 3, 1)), np.arange(6) // 2)
+    assert [wanted.variant for wanted in found] == ["serial", "parallel"]
+    assert sorted(ready.variant for ready in compile_all(found, 2)) == ["parallel", "serial"]
+    print(len(list(cache_folder().glob("*.kernel"))))
+"""
+    path = tmp_path / "compile_two.py"
+    path.write_text(program)
+    done = subprocess.run(
+        [sys.executable, path], env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert done.stdout == "2\n", done.stderr
+
+
+def test_warmup_without_a_folder_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_cache, "cache_folder", lambda: None)
+    result = run("warmup")
+    assert result.exit_code == 2
+    assert "no folder can keep kernels" in result.stderr

@@ -206,23 +206,28 @@ Examples:
   NUMBA_CACHE_DIR=/srv/kernels refconv warmup
 """
 )
-def warmup() -> None:
+@click.option("--jobs", metavar="N", help="Processes that compile at the same time.  [default: one for each processor]")
+def warmup(jobs: str | None) -> None:
     """Compile all kernels ahead, and keep them on disk for later processes.
 
-    A kernel that is there already is only loaded.
+    A kernel that is there already is only loaded, so a warmup that was
+    interrupted goes on where it was.
     """
     from refconv.bench.warmup import wanted_kernels
     from refconv.jit.kernel_cache import cache_folder
+    from refconv.jit.threads import most_threads
+    from refconv.jit.warming import compile_all
 
+    count = most_threads() if jobs is None else values.whole("--jobs", jobs, 1)
+    folder = cache_folder()
+    if folder is None:
+        raise ConvError("NUMBA_CACHE_DIR", None, "no folder can keep kernels here", "name one: NUMBA_CACHE_DIR=kernels")
     start = time.perf_counter()
     kernels = wanted_kernels()
     with _progress(len(kernels)) as done:
-        for wanted in kernels:
-            wanted.compile()
-            done(wanted.kernel.py.__name__)
-    folder = cache_folder()
-    place = f"kept in {folder}" if folder is not None else "which no folder could keep"
-    click.echo(f"{len(kernels)} kernels ready in {time.perf_counter() - start:.1f} s, {place}")
+        for ready in compile_all(kernels, count):
+            done(ready.kernel.py.__name__)
+    click.echo(f"{len(kernels)} kernels ready in {time.perf_counter() - start:.1f} s, kept in {folder}")
 
 
 @contextmanager

@@ -61,6 +61,10 @@ class Compiled:
         functools.update_wrapper(cast(Any, self), function)
         self.py = function
 
+    def __reduce__(self) -> str:
+        """Pickle by name, as functions are."""
+        return self.py.__qualname__
+
     @functools.cached_property
     def serial(self) -> Callable[..., None]:
         """The function compiled for one thread."""

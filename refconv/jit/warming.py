@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 import numba
@@ -26,6 +28,36 @@ class Wanted(NamedTuple):
     def compile(self) -> None:
         """Load the kernel from disk, or compile it and save it there."""
         getattr(self.kernel, self.variant).compile(self.signature)
+
+
+def compile_all(kernels: Sequence[Wanted], jobs: int) -> Iterator[Wanted]:
+    """Load kernels from disk, or compile them and save them there.
+
+    Parameters
+    ----------
+    kernels : sequence of Wanted
+        Each a function at the top of a module where there are several jobs.
+    jobs : int
+        Processes that compile at the same time: within one, Numba compiles one kernel at a time.
+
+    Yields
+    ------
+    Wanted
+        Each kernel as it is ready.
+    """
+    if jobs == 1:
+        for kernel in kernels:
+            kernel.compile()
+            yield kernel
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        try:
+            under_way = {pool.submit(kernel.compile): kernel for kernel in kernels}
+            for ready in as_completed(under_way):
+                ready.result()
+                yield under_way[ready]
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def all_kernels(*rooms: str) -> list[Compiled]:
