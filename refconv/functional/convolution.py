@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,15 @@ from refconv.functional.arrays import (
 from refconv.functional.backend import check_out, delivered, pick_backend, run_textbook
 from refconv.functional.calls import Call, repeated
 from refconv.functional.fast import check_tiled, tiled_call
+from refconv.functional.kernels import (
+    CONV_WEIGHTS,
+    DEPTHWISE_WEIGHTS,
+    TRANSPOSED_WEIGHTS,
+    check_channels,
+    read_kernel,
+    read_steps,
+)
+from refconv.functional.shapes import check_input_size, renamed
 from refconv.geometry import AxisGeometry, ConvGeometry
 from refconv.loops.cpu import conv as conv_loops
 from refconv.loops.cpu import conv_transpose as transposed_loops
@@ -49,11 +57,6 @@ _DEPTHWISE = {
     2: depthwise_loops.depthwise_conv2d,
     3: depthwise_loops.depthwise_conv3d,
 }
-
-_CONV_WEIGHTS = "(k..., channels / groups, filters)"
-_TRANSPOSED_WEIGHTS = "(k..., filters / groups, channels)"
-_DEPTHWISE_WEIGHTS = "(k..., channels, multiplier)"
-_POINTWISE_WEIGHTS = "(1..., channels * multiplier, filters)"
 
 # Beyond this a sum of an axis' numbers may leave the 64 bits in which loops compute an index.
 _LARGEST_NUMBER = 2**60
@@ -144,8 +147,8 @@ def _plan_conv(
     out: Any,
 ) -> Call:
     signal = read_signal(x, data_format)
-    kernel = _read_weights("weights", weights, signal, _CONV_WEIGHTS)
-    with _sizes_from(signal):
+    kernel = read_kernel("weights", weights, signal.ndim - 2, CONV_WEIGHTS)
+    with renamed(input_size=("x", describe(signal))):
         geometry = conv_geometry(signal.shape, kernel.shape[:-2], strides, padding, dilation_rate, groups)
     return conv_call(geometry, signal, kernel, bias, data_format, backend, out)
 
@@ -210,7 +213,7 @@ def conv_with(
 def plan_conv_with(x: Any, weights: Any, bias: Any, geometry: ConvGeometry, backend: Any, out: Any) -> Call:
     """Plan `conv_with`."""
     signal = read_signal(x)
-    kernel = _read_weights("weights", weights, signal, _CONV_WEIGHTS)
+    kernel = read_kernel("weights", weights, signal.ndim - 2, CONV_WEIGHTS)
     _check_geometry(geometry, signal, kernel)
     return conv_call(geometry, signal, kernel, bias, "channels_last", backend, out)
 
@@ -221,7 +224,7 @@ def conv_call(
     """Plan a convolution of arrays that are read."""
     channels, filters = x.shape[-1], weights.shape[-1]
     geometry.check_channels(channels, filters)
-    _check_channels("weights", weights, -2, channels // geometry.groups, _channels_in_words(channels, geometry.groups))
+    check_channels("weights", weights, -2, channels, geometry.groups)
     offsets = _read_bias(bias, filters)
     operands = (x, weights) if bias is None else (x, weights, offsets)
     result = result_dtype(*operands)
@@ -336,8 +339,8 @@ def _plan_conv_transpose(
     out: Any,
 ) -> Call:
     signal = read_signal(x, data_format)
-    kernel = _read_weights("weights", weights, signal, _TRANSPOSED_WEIGHTS)
-    with _sizes_from(signal):
+    kernel = read_kernel("weights", weights, signal.ndim - 2, TRANSPOSED_WEIGHTS)
+    with renamed(input_size=("x", describe(signal))):
         geometry = transposed_geometry(
             signal.shape, kernel.shape[:-2], strides, padding, output_padding, dilation_rate, groups
         )
@@ -421,7 +424,7 @@ def plan_conv_transpose_with(
 ) -> Call:
     """Plan `conv_transpose_with`."""
     signal = read_signal(x)
-    kernel = _read_weights("weights", weights, signal, _TRANSPOSED_WEIGHTS)
+    kernel = read_kernel("weights", weights, signal.ndim - 2, TRANSPOSED_WEIGHTS)
     _check_geometry(geometry, signal, kernel)
     return conv_transpose_call(geometry, signal, kernel, bias, loop, "channels_last", backend, out)
 
@@ -432,7 +435,7 @@ def conv_transpose_call(
     """Plan a transposed convolution of arrays that are read."""
     channels, filters = x.shape[-1], weights.shape[-2] * geometry.groups
     geometry.check_channels(channels, filters)
-    _check_channels("weights", weights, -1, channels, _channels_in_words(channels))
+    check_channels("weights", weights, -1, channels)
     offsets = _read_bias(bias, filters)
     operands = (x, weights) if bias is None else (x, weights, offsets)
     result = result_dtype(*operands)
@@ -523,8 +526,9 @@ def _plan_depthwise(
     out: Any,
 ) -> Call:
     signal = read_signal(x, data_format)
-    kernel = _read_weights("weights", weights, signal, _DEPTHWISE_WEIGHTS)
-    geometry = _depthwise_geometry(signal, kernel, strides, padding, dilation_rate, "weights")
+    kernel = read_kernel("weights", weights, signal.ndim - 2, DEPTHWISE_WEIGHTS)
+    check_channels("weights", kernel, -2, signal.shape[-1])
+    geometry = _depthwise_geometry(signal, kernel, strides, padding, dilation_rate)
     offsets = _read_bias(bias, kernel.shape[-2] * kernel.shape[-1])
     operands = (signal, kernel) if bias is None else (signal, kernel, offsets)
     result = result_dtype(*operands)
@@ -546,10 +550,8 @@ def _plan_depthwise(
     return Call(run, (signal, kernel, offsets))
 
 
-def _depthwise_geometry(
-    x: Array, weights: Array, strides: Any, padding: Any, dilation_rate: Any, argument: str
-) -> ConvGeometry:
-    with _sizes_from(x):
+def _depthwise_geometry(x: Array, weights: Array, strides: Any, padding: Any, dilation_rate: Any) -> ConvGeometry:
+    with renamed(input_size=("x", describe(x))):
         reading = rule.depthwise(
             x.shape[1:-1],
             kernel_size=weights.shape[:-2],
@@ -558,7 +560,6 @@ def _depthwise_geometry(
             dilation_rate=dilation_rate,
             depth_multiplier=weights.shape[-1],
         )
-    _check_channels(argument, weights, -2, x.shape[-1], _channels_in_words(x.shape[-1]))
     return reading.geometry
 
 
@@ -642,19 +643,10 @@ def _plan_separable(
     out: Any,
 ) -> Call:
     signal = read_signal(x, data_format)
-    depthwise = _read_weights("depthwise_weights", depthwise_weights, signal, _DEPTHWISE_WEIGHTS)
-    pointwise = _read_weights("pointwise_weights", pointwise_weights, signal, _POINTWISE_WEIGHTS)
-    geometry = _depthwise_geometry(signal, depthwise, strides, padding, dilation_rate, "depthwise_weights")
-    if any(size != 1 for size in pointwise.shape[:-2]):
-        raise ConvError(
-            "pointwise_weights",
-            describe(pointwise),
-            f"its kernel size is {pointwise.shape[:-2]}, but a pointwise kernel covers one cell",
-            f"give shape {_POINTWISE_WEIGHTS}",
-        )
+    depthwise, pointwise = read_steps(depthwise_weights, pointwise_weights, signal.shape[-1], signal.ndim - 2)
+    geometry = _depthwise_geometry(signal, depthwise, strides, padding, dilation_rate)
     channels, multiplier = depthwise.shape[-2:]
     between = channels * multiplier
-    _check_channels("pointwise_weights", pointwise, -2, between, f"the depthwise step gives {between} channels")
     filters = pointwise.shape[-1]
     offsets = _read_bias(bias, filters)
     operands = (signal, depthwise, pointwise) if bias is None else (signal, depthwise, pointwise, offsets)
@@ -689,23 +681,6 @@ def mixing_geometry(geometry: ConvGeometry) -> ConvGeometry:
     return ConvGeometry(tuple(AxisGeometry(size, 1) for size in geometry.output_size))
 
 
-def _read_weights(argument: str, weights: Any, x: Array, wanted: str) -> Array:
-    array = read_array(argument, weights)
-    rank = x.ndim - 2
-    if array.ndim != rank + 2:
-        axes = "1 spatial axis" if rank == 1 else f"{rank} spatial axes"
-        raise ConvError(
-            argument,
-            describe(array),
-            f"has {array.ndim} axes, but for the {axes} of `x` it needs {rank + 2}",
-            f"give shape {wanted} with {rank} kernel {'size' if rank == 1 else 'sizes'}",
-            "G8",
-        )
-    if 0 in array.shape:
-        raise ConvError(argument, describe(array), "no axis may be empty", f"give shape {wanted} without zeros", "G2")
-    return array
-
-
 def _read_bias(bias: Any, filters: int) -> Array:
     if bias is None:
         return np.zeros(filters, np.int64)
@@ -715,33 +690,8 @@ def _read_bias(bias: Any, filters: int) -> Array:
     return array
 
 
-def _channels_in_words(channels: int, groups: int = 1) -> str:
-    if groups == 1:
-        return f"`x` has {channels} channels"
-    return f"`x` has {channels} channels in {groups} groups of {channels // groups}"
-
-
-def _check_channels(argument: str, weights: Array, axis: int, channels: int, because: str) -> None:
-    if weights.shape[axis] != channels:
-        right = list(weights.shape)
-        right[axis] = channels
-        raise ConvError(
-            argument,
-            describe(weights),
-            f"is for {weights.shape[axis]} channels, but {because}",
-            f"give shape {tuple(right)}",
-            "G10",
-        )
-
-
 def _check_geometry(geometry: ConvGeometry, x: Array, weights: Array) -> None:
-    if x.shape[1:-1] != geometry.input_size:
-        raise ConvError(
-            "x",
-            describe(x),
-            f"its spatial size is {x.shape[1:-1]}, but the geometry's input is {geometry.input_size}",
-            f"give shape (batch, {', '.join(map(str, geometry.input_size))}, channels)",
-        )
+    check_input_size(geometry, x)
     if weights.shape[:-2] != geometry.kernel_size:
         raise ConvError(
             "weights",
@@ -763,14 +713,3 @@ def check_index_range(axes: Sequence[AxisGeometry]) -> None:
         for name, number in [*axis._asdict().items(), ("input_dilation", axis.dilated_input_size)]:
             if abs(number) >= _LARGEST_NUMBER:
                 raise ConvError(_WORDS.get(name, name), number, "the loops index with 64 bits", "stay below 2**60")
-
-
-@contextlib.contextmanager
-def _sizes_from(x: Array) -> Iterator[None]:
-    """Let an error about the input size name the array that has it."""
-    try:
-        yield
-    except ConvError as error:
-        if error.argument != "input_size":
-            raise
-        raise ConvError("x", describe(x), error.rule, error.remedy, error.constraint) from None

@@ -44,16 +44,19 @@ from refconv.functional.convolution import (
     transposed_geometry,
 )
 from refconv.functional.fast import check_tiled, tiled_call
-from refconv.functional.shapes import read_gradient, read_kernel, read_shape, renamed
+from refconv.functional.kernels import (
+    CONV_WEIGHTS,
+    DEPTHWISE_WEIGHTS,
+    TRANSPOSED_WEIGHTS,
+    check_channels,
+    read_kernel,
+    read_steps,
+)
+from refconv.functional.shapes import check_input_size, read_gradient, read_shape, renamed
 from refconv.geometry import ConvGeometry
 from refconv.loops.cpu import gradients as loops
 
 _GRAD_WEIGHTS = {1: loops.conv1d_grad_weights, 2: loops.conv2d_grad_weights, 3: loops.conv3d_grad_weights}
-
-_CONV_WEIGHTS = "(k..., channels / groups, filters)"
-_TRANSPOSED_WEIGHTS = "(k..., filters / groups, channels)"
-_DEPTHWISE_WEIGHTS = "(k..., channels, multiplier)"
-_POINTWISE_WEIGHTS = "(1..., channels * multiplier, filters)"
 
 
 def conv_grad_input(
@@ -123,11 +126,11 @@ def _plan_conv_grad_input(
     out: Any,
 ) -> Call:
     shape = read_shape(input_shape, data_format)
-    kernel = read_kernel("weights", weights, len(shape) - 2, _CONV_WEIGHTS)
+    kernel = read_kernel("weights", weights, len(shape) - 2, CONV_WEIGHTS)
     with renamed(input_size=("input_shape", tuple(input_shape))):
         geometry = conv_geometry(shape, kernel.shape[:-2], strides, padding, dilation_rate, groups)
     geometry.check_channels(shape[-1], kernel.shape[-1])
-    _check_size("weights", kernel, -2, shape[-1] // geometry.groups, f"the input has {shape[-1]} channels")
+    check_channels("weights", kernel, -2, shape[-1], geometry.groups)
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, kernel.shape[-1]), data_format)
     check_out(out, shape, result_dtype(gradient, kernel), data_format, gradient, kernel)
     return _backwards(
@@ -190,7 +193,7 @@ def conv_grad_input_with(
 
 
 def _plan_conv_grad_input_with(dy: Any, weights: Any, geometry: ConvGeometry, backend: Any, out: Any) -> Call:
-    kernel = read_kernel("weights", weights, geometry.rank, _CONV_WEIGHTS)
+    kernel = read_kernel("weights", weights, geometry.rank, CONV_WEIGHTS)
     gradient = read_gradient(dy, (None, *geometry.output_size, kernel.shape[-1]))
     geometry.check_channels(kernel.shape[-2] * geometry.groups, kernel.shape[-1])
     return _backwards(plan_conv_transpose_with, gradient, kernel, None, geometry.adjoint(), backend, "scatter", out)
@@ -307,7 +310,8 @@ def conv_grad_weights_with(
 
 
 def _plan_conv_grad_weights_with(x: Any, dy: Any, geometry: ConvGeometry, backend: Any, out: Any) -> Call:
-    signal = _read_input(geometry, x)
+    signal = read_signal(x)
+    check_input_size(geometry, signal)
     gradient = read_gradient(dy, (signal.shape[0], *geometry.output_size, None))
     return _conv_grad_weights(geometry, signal, gradient, "channels_last", backend, out)
 
@@ -388,14 +392,14 @@ def _plan_conv_transpose_grad_input(
     out: Any,
 ) -> Call:
     shape = read_shape(input_shape, data_format)
-    kernel = read_kernel("weights", weights, len(shape) - 2, _TRANSPOSED_WEIGHTS)
+    kernel = read_kernel("weights", weights, len(shape) - 2, TRANSPOSED_WEIGHTS)
     with renamed(input_size=("input_shape", tuple(input_shape))):
         geometry = transposed_geometry(
             shape, kernel.shape[:-2], strides, padding, output_padding, dilation_rate, groups
         )
     filters = kernel.shape[-2] * geometry.groups
     geometry.check_channels(shape[-1], filters)
-    _check_size("weights", kernel, -1, shape[-1], f"the input has {shape[-1]} channels")
+    check_channels("weights", kernel, -1, shape[-1])
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, filters), data_format)
     return _backwards(conv_call, geometry.adjoint(), gradient, kernel, None, data_format, backend, out)
 
@@ -439,7 +443,7 @@ def conv_transpose_grad_input_with(
 
 
 def _plan_conv_transpose_grad_input_with(dy: Any, weights: Any, geometry: ConvGeometry, backend: Any, out: Any) -> Call:
-    kernel = read_kernel("weights", weights, geometry.rank, _TRANSPOSED_WEIGHTS)
+    kernel = read_kernel("weights", weights, geometry.rank, TRANSPOSED_WEIGHTS)
     filters = kernel.shape[-2] * geometry.groups
     gradient = read_gradient(dy, (None, *geometry.output_size, filters))
     geometry.check_channels(kernel.shape[-1], filters)
@@ -562,7 +566,8 @@ def conv_transpose_grad_weights_with(
 
 
 def _plan_conv_transpose_grad_weights_with(x: Any, dy: Any, geometry: ConvGeometry, backend: Any, out: Any) -> Call:
-    signal = _read_input(geometry, x)
+    signal = read_signal(x)
+    check_input_size(geometry, signal)
     gradient = read_gradient(dy, (signal.shape[0], *geometry.output_size, None))
     return _conv_transpose_grad_weights(geometry, signal, gradient, "channels_last", backend, out)
 
@@ -639,8 +644,8 @@ def _plan_depthwise_grad_input(
     out: Any,
 ) -> Call:
     shape = read_shape(input_shape, data_format)
-    kernel = read_kernel("weights", weights, len(shape) - 2, _DEPTHWISE_WEIGHTS)
-    _check_size("weights", kernel, -2, shape[-1], f"the input has {shape[-1]} channels")
+    kernel = read_kernel("weights", weights, len(shape) - 2, DEPTHWISE_WEIGHTS)
+    check_channels("weights", kernel, -2, shape[-1])
     with renamed(input_size=("input_shape", tuple(input_shape))):
         geometry = _depthwise_geometry(shape, kernel.shape[:-2], strides, padding, dilation_rate)
     filters = math.prod(kernel.shape[-2:])
@@ -687,7 +692,7 @@ def depthwise_conv_grad_input_with(
 
 
 def _plan_depthwise_grad_input_with(dy: Any, weights: Any, geometry: ConvGeometry, backend: Any, out: Any) -> Call:
-    kernel = read_kernel("weights", weights, geometry.rank, _DEPTHWISE_WEIGHTS)
+    kernel = read_kernel("weights", weights, geometry.rank, DEPTHWISE_WEIGHTS)
     gradient = read_gradient(dy, (None, *geometry.output_size, math.prod(kernel.shape[-2:])))
     return _depthwise_grad_input(geometry, gradient, kernel, "channels_last", backend, out)
 
@@ -818,7 +823,8 @@ def depthwise_conv_grad_weights_with(
 
 
 def _plan_depthwise_grad_weights_with(x: Any, dy: Any, geometry: ConvGeometry, backend: Any, out: Any) -> Call:
-    signal = _read_input(geometry, x)
+    signal = read_signal(x)
+    check_input_size(geometry, signal)
     gradient = read_gradient(dy, (signal.shape[0], *geometry.output_size, None))
     return _depthwise_grad_weights(geometry, signal, gradient, "channels_last", backend, out)
 
@@ -919,7 +925,7 @@ def _plan_separable_grad_input(
     out: Any,
 ) -> Call:
     shape = read_shape(input_shape, data_format)
-    depthwise, pointwise = _read_steps(depthwise_weights, pointwise_weights, shape[-1], len(shape) - 2)
+    depthwise, pointwise = read_steps(depthwise_weights, pointwise_weights, shape[-1], len(shape) - 2)
     with renamed(input_size=("input_shape", tuple(input_shape))):
         geometry = _depthwise_geometry(shape, depthwise.shape[:-2], strides, padding, dilation_rate)
     gradient = read_gradient(dy, (shape[0], *geometry.output_size, pointwise.shape[-1]), data_format)
@@ -1020,7 +1026,7 @@ def _plan_separable_grad_weights(
     out: Any,
 ) -> Call:
     signal = read_signal(x, data_format)
-    depthwise, pointwise = _read_steps(depthwise_weights, pointwise_weights, signal.shape[-1], signal.ndim - 2)
+    depthwise, pointwise = read_steps(depthwise_weights, pointwise_weights, signal.shape[-1], signal.ndim - 2)
     with renamed(input_size=("x", describe(signal))):
         geometry = _depthwise_geometry(signal.shape, depthwise.shape[:-2], strides, padding, dilation_rate)
     gradient = read_gradient(dy, (signal.shape[0], *geometry.output_size, pointwise.shape[-1]), data_format)
@@ -1166,37 +1172,3 @@ def _check_pair(out: Any, shapes: Sequence[tuple[int, ...]], result: np.dtype[An
         raise ConvError("out", type(out).__name__, "there are two results", "give a tuple of two arrays")
     check_out(out[0], shapes[0], result, "channels_last", *arrays)
     check_out(out[1], shapes[1], result, "channels_last", *arrays, out[0])
-
-
-def _read_steps(depthwise: Any, pointwise: Any, channels: int, rank: int) -> tuple[Array, Array]:
-    first = read_kernel("depthwise_weights", depthwise, rank, _DEPTHWISE_WEIGHTS)
-    second = read_kernel("pointwise_weights", pointwise, rank, _POINTWISE_WEIGHTS)
-    _check_size("depthwise_weights", first, -2, channels, f"the input has {channels} channels")
-    between = math.prod(first.shape[-2:])
-    _check_size("pointwise_weights", second, -2, between, f"the depthwise step gives {between} channels")
-    if second.shape[:-2] != (1,) * rank:
-        size = second.shape[:-2]
-        rule_broken = f"its kernel size is {size}, but a pointwise kernel covers one cell"
-        raise ConvError("pointwise_weights", describe(second), rule_broken, f"give shape {_POINTWISE_WEIGHTS}")
-    return first, second
-
-
-def _read_input(geometry: ConvGeometry, x: Any) -> Array:
-    signal = read_signal(x)
-    if signal.shape[1:-1] != geometry.input_size:
-        wanted = ", ".join(map(str, geometry.input_size))
-        raise ConvError(
-            "x",
-            describe(signal),
-            f"its spatial size is {signal.shape[1:-1]}, but the geometry's input is {geometry.input_size}",
-            f"give shape (batch, {wanted}, channels)",
-        )
-    return signal
-
-
-def _check_size(argument: str, array: Array, axis: int, size: int, because: str) -> None:
-    if array.shape[axis] != size:
-        right = list(array.shape)
-        right[axis] = size
-        rule_broken = f"has {array.shape[axis]} where {because}"
-        raise ConvError(argument, describe(array), rule_broken, f"give shape {tuple(right)}", "G10")

@@ -1,4 +1,4 @@
-"""What a gradient function is told of the forward pass, and how its errors name it."""
+"""How the shapes of a layer's input and output are read and checked, and how errors name them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from refconv.arguments import axes_in_words, is_sequence, whole_number
+from refconv.arguments import is_sequence, whole_number
 from refconv.errors import ConvError
 from refconv.functional.arrays import Array, describe, read_array, read_format, read_signal
+from refconv.geometry import ConvGeometry
 
 
 def read_shape(input_shape: Any, data_format: Any = "channels_last") -> tuple[int, ...]:
@@ -87,37 +88,21 @@ def read_gradient(dy: Any, shape: Sequence[int | None], data_format: Any = "chan
     return signal
 
 
-def read_kernel(argument: str, weights: Any, rank: int, wanted: str) -> Array:
-    """Read the weights that a forward pass over `rank` axes had.
-
-    Parameters
-    ----------
-    argument : str
-        Its name in an error message.
-    weights : array_like
-        Of `rank` kernel sizes and two sizes more.
-    rank : int
-        Number of spatial axes.
-    wanted : str
-        Such a shape in words.
+def check_input_size(geometry: ConvGeometry, x: Array) -> None:
+    """Check that an input is as large as a geometry says.
 
     Raises
     ------
     ConvError
-        If it is no array of numbers, has another number of axes, or an empty one.
-
-    Examples
-    --------
-    >>> read_kernel("weights", [[[1, 2]]], 1, "(k..., channels, filters)").shape
-    (1, 1, 2)
+        If it is not.
     """
-    array = read_array(argument, weights)
-    if array.ndim != rank + 2:
-        rule = f"has {array.ndim} axes, but for {axes_in_words(rank)} it needs {rank + 2}"
-        raise ConvError(argument, describe(array), rule, f"give shape {wanted}", "G8")
-    if 0 in array.shape:
-        raise ConvError(argument, describe(array), "no axis may be empty", f"give shape {wanted} without zeros", "G2")
-    return array
+    if x.shape[1:-1] != geometry.input_size:
+        raise ConvError(
+            "x",
+            describe(x),
+            f"its spatial size is {x.shape[1:-1]}, but the geometry's input is {geometry.input_size}",
+            f"give shape (batch, {', '.join(map(str, geometry.input_size))}, channels)",
+        )
 
 
 @contextlib.contextmanager
