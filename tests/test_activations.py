@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ids import plain
 
 from refconv import ConvError, activations
 
@@ -77,7 +78,7 @@ CASES = [(name, *case) for name, case in ELEMENTWISE.items()] + WITH_PARAMETERS
 ALONG_AXES = ["softmax", "log_softmax", "sparsemax", "glu"]
 
 
-@pytest.mark.parametrize(("name", "parameters", "formula"), CASES, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("name", "parameters", "formula"), CASES, ids=plain)
 def test_elementwise_values(name: str, parameters: dict[str, Any], formula: Any) -> None:
     x = RNG.normal(scale=3, size=(2, 5, 4))
     activation = getattr(activations, name)

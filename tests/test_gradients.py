@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ids import plain
 
 import refconv
 from refconv import functional as fn
@@ -603,7 +604,7 @@ ERRORS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("call", "argument", "parts"), ERRORS, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("call", "argument", "parts"), ERRORS, ids=plain)
 def test_errors(call, argument, parts):
     with pytest.raises(ConvError) as error:
         call()

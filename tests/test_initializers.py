@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ids import plain
 
 from refconv import ConvError, initializers
 
@@ -79,7 +80,7 @@ def test_the_constants() -> None:
         (initializers.VarianceScaling(1, "fan_in", "Normal", None, [0, 1], [3]), 3, math.sqrt(1 / 20), CUT),
         (initializers.HeNormal(input_axes=[-1], output_axes=[0]), 3, math.sqrt(2 / 40), CUT),
     ],
-    ids=str,
+    ids=plain,
 )
 def test_distributions(identifier: Any, version: int, deviation: float, kind: tuple[str, float, float]) -> None:
     random.seed(8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ids import plain
 
 import refconv
 from refconv import ConvError, layers
@@ -356,7 +357,7 @@ class Wrong:
         ({"activity_regularizer": lambda w: 0.0}, "activity_regularizer", ["gradient(w)"]),
         ({"kernel_regularizer": Wrong()}, "kernel_regularizer", ["(2, 1, 3)", "(2, 2, 3)"]),
     ],
-    ids=str,
+    ids=plain,
 )
 def test_what_has_no_gradient_says_how_to_give_it_one(words, argument, parts):
     with pytest.raises(ConvError) as error:

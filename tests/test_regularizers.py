@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ids import plain
 
 from refconv import ConvError, regularizers
 
@@ -98,7 +99,7 @@ def test_orthogonal_of_one_row_and_of_a_zero_row() -> None:
         (regularizers.L2, 3, 0, 0.01),
         (regularizers.L1L2(None, 2), 3, 0, 2),
     ],
-    ids=str,
+    ids=plain,
 )
 def test_names_and_numbers_of_every_version(identifier: Any, version: int, l1: float, l2: float) -> None:
     regularizer = regularizers.get(identifier, version)
