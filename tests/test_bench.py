@@ -292,7 +292,7 @@ def test_limit_is_the_longer_time() -> None:
     assert limits.of(0, 10) == ("memory", 1.0)
     job = Job(Case("cropping", (6,), 1, 1, padding=(1, 1)))
     limits.bytes = 32.0
-    found = measure.Timing(job, 4.0, None, {}, 0.0, 7).row(limits)
+    found = measure.Timing(job, 4.0, {}, 0.0, {}, 7).row(limits)
     assert (found.limit, found.limit_fraction, found.peer) == ("memory", 0.25, None)
     assert found.peak_bytes == 4 * (6 + 4) + 7
 

@@ -3,7 +3,8 @@
 A machine that does other things as well makes some runs slower and none faster, so the best run of each
 contender counts. They take turns, so that what slows the machine for a while slows all of them. A turn is a
 few runs in a row: the first ones still share the processor with threads of the contender before, which
-wait for more work for a while.
+wait for more work for a while. A slow spell can outlast a row, so all rows are measured in several rounds, each
+with arrays of its own; so it is not one unlucky place in memory that counts, either.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from refconv.bench.peers import Contender, Peer
 from refconv.jit.threads import threads
 from refconv.tiled.limits import copy_speed, fma_speed
 from refconv.tiled.simd import vector_bytes
+
+ROUNDS = 2
+"""How often all rows are measured."""
 
 # A turn lasts at least this, and this many runs; of calls that take longer than `_SLOW_S`, one.
 _TURN_S = 0.004
@@ -135,20 +139,37 @@ class Limits:
 
 
 class Timing(NamedTuple):
-    """A job as it was timed, to be set against the limits when all are known."""
+    """A job as it was timed, to be set against the limits when all are known.
+
+    Attributes
+    ----------
+    job : Job
+        What was timed.
+    seconds : float
+        Of refconv's best run.
+    others : dict
+        Seconds of the peers' best runs by name.
+    error : float
+        Of refconv's result.
+    errors : dict
+        Of the peers' results, by name.
+    extra_bytes : int
+        As in `Row`.
+    """
 
     job: Job
     seconds: float
-    peer: tuple[str, float, float] | None
     others: dict[str, float]
     error: float
+    errors: dict[str, float]
     extra_bytes: int
 
     def row(self, limits: Limits) -> Row:
-        """Compare with what the machine can do."""
+        """Compare with what the machine can do, and with PyTorch in the way that was its fastest."""
         job = self.job
         limit, least = limits.of(job.flops, job.bytes)
-        name, seconds, error = self.peer or (None, None, None)
+        ranked = dict(sorted(self.others.items(), key=lambda entry: entry[1]))
+        peer = next((name for name in ranked if name.startswith("PyTorch")), None)
         case = job.case
         arrays = [case.input_shape, case.output_shape, *case.weight_shapes]
         held = 4 * sum(map(math.prod, arrays))
@@ -156,20 +177,20 @@ class Timing(NamedTuple):
             job.name,
             job.direction,
             self.seconds,
-            name,
-            seconds,
+            peer,
+            None if peer is None else ranked.pop(peer),
             job.flops / self.seconds / 1e9,
             job.flops,
             job.bytes,
             limit,
             least / self.seconds,
             self.error,
-            error,
+            None if peer is None else self.errors[peer],
             self.extra_bytes,
             held + self.extra_bytes,
             case.filters,
             job.way == REUSED,
-            self.others,
+            ranked,
         )
 
 
@@ -191,9 +212,9 @@ def measure(
     thread_count : int
         Threads of refconv; the peers have theirs.
     seconds : float
-        How long each job is repeated, at least.
+        How long each job is repeated, at least, in all `ROUNDS` together.
     done : callable
-        Called with the name of each job when it is done.
+        Called with the name of each job when it is done, in each round.
 
     Returns
     -------
@@ -205,39 +226,35 @@ def measure(
     with threads(thread_count):
         limits = Limits()
         limits.again(min(2 * seconds, 2.0))
-        timings = []
-        for job in jobs:
-            timings.append(_timing(job, peers, seconds))
-            limits.again(min(seconds / 10, 0.1))
-            done(f"{job.name} {job.direction}")
-    return [timing.row(limits) for timing in timings], limits
+        timings: dict[Job, Timing] = {}
+        for _ in range(ROUNDS):
+            for job in jobs:
+                timings[job] = _timing(job, peers, seconds / ROUNDS, timings.get(job))
+                limits.again(min(seconds / 10, 0.1))
+                done(f"{job.name} {job.direction}")
+    return [timings[job].row(limits) for job in jobs], limits
 
 
-def _timing(job: Job, peers: dict[str, Peer], seconds: float) -> Timing:
+def _timing(job: Job, peers: dict[str, Peer], seconds: float, before: Timing | None) -> Timing:
     data = ours.random_data(job.case)
     call = ours.call(job, data)
+    contenders = [contender for peer in peers.values() for contender in peer(job, data)]
+    if before is None:
+        before = _checked(job, data, call, contenders)
+        warm_up(call, min(ROUNDS * seconds, WARM_UP_S))
+    own, *others = best_times([call, *(contender.call for contender in contenders)], seconds)
+    best = {c.name: min(time, before.others[c.name]) for c, time in zip(contenders, others, strict=True)}
+    return before._replace(seconds=min(own, before.seconds), others=best)
+
+
+def _checked(job: Job, data: ours.Data, call: Callable[[], Any], contenders: Sequence[Contender]) -> Timing:
+    """Find what a job's errors are and what it allocates; the clock has not run yet."""
     expected = ours.reference(job, data)
-    found = error_of(ours.results(job, call()), expected)
+    error = error_of(ours.results(job, call()), expected)
     kept = job.way == REUSED
     extra = extra_bytes(call, 0 if kept else 4 * sum(map(math.prod, job.result_shapes)))
-    contenders = [contender for peer in peers.values() for contender in peer(job, data)]
-    errors = [error_of(contender.results(contender.call()), expected) for contender in contenders]
-    warm_up(call, min(seconds, WARM_UP_S))
-    times = best_times([call, *(contender.call for contender in contenders)], seconds)
-    peer, others = _sorted_out(contenders, times[1:], errors)
-    return Timing(job, times[0], peer, others, found, extra)
-
-
-def _sorted_out(
-    contenders: list[Contender], times: list[float], errors: list[float]
-) -> tuple[tuple[str, float, float] | None, dict[str, float]]:
-    """Find PyTorch's best way among the contenders."""
-    ranked = sorted(zip(times, errors, contenders, strict=True), key=lambda entry: entry[0])
-    torch = [
-        (contender.name, time, error) for time, error, contender in ranked if contender.library.startswith("PyTorch")
-    ]
-    best = torch[0] if torch else None
-    return best, {contender.name: time for time, _, contender in ranked if not best or contender.name != best[0]}
+    errors = {c.name: error_of(c.results(c.call()), expected) for c in contenders}
+    return Timing(job, math.inf, dict.fromkeys(errors, math.inf), error, errors, extra)
 
 
 def warm_up(call: Callable[[], Any], seconds: float) -> None:

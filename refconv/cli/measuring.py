@@ -112,7 +112,7 @@ def _bench_rows(wanted: str | None, threads: int, seconds: float, peers: str, pa
     target = _figure_path(path, as_json)
     chosen = cases.matching(wanted, cases.jobs())
     neighbours = measure.Neighbours()
-    with installed(names, threads) as (found, notes), _progress(len(chosen)) as done:
+    with installed(names, threads) as (found, notes), _progress(measure.ROUNDS * len(chosen)) as done:
         rows, limits = measure.measure(chosen, found, threads, seconds, done)
     others = neighbours.share()
     if others is not None and others > measure.BUSY:
