@@ -116,7 +116,7 @@ def store_with_bias(
 @Compiled
 def contract(
     tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, segments: Array, outers: Array, reads: Array, writes: Array,
-    runs: Array, x: Array, weights: Array, bias: Array, scratch: Array, out: Array,
+    runs: Array, x: Array, weights: Array, bias: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill the outputs of a convolution: one chunk of them after another, for one block of filters."""
     chunks, groups, blocks, channels, filters, w_step, w_group, w_block, by_chunk = sizes
@@ -129,8 +129,8 @@ def contract(
         group, block = block // blocks, block % blocks
         first = group * filters + block * block_size
         count = filters - block * block_size
-        place = item * rows * block_size
         sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
+        aside = registers(out, tile_rows, tile_vectors)
         for s in range(segments.shape[0]):
             segment = s * CONV_COLUMNS
             tiles = at(segments, segment + TILES)
@@ -152,9 +152,11 @@ def contract(
                             weights, group * w_group + block * w_block + at(runs, 3 * r + 1), w_step, count, True,
                         )  # fmt: skip
                     if run > run_begin:
-                        fetch(sums, rows * vectors, scratch, place)
+                        for i in range(rows * vectors):
+                            put(sums, i, add(get(aside, i), get(sums, i)))
                     if run + chain < run_end:
-                        set_aside(sums, rows * vectors, scratch, place)
+                        for i in range(rows * vectors):
+                            put(aside, i, get(sums, i))
                     else:
                         out0 = at(outers, 2 * outer + 1) + first
                         store_with_bias(sums, factors, rows, vectors, bias, first, out, writes, tile, out0, count)

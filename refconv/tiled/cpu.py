@@ -177,7 +177,6 @@ def _ready_contraction(
     choice = _conv_choice(geometry, batch, channels, filters, lanes(dtype), transposed)
     none = no_bias(filters, dtype)
     rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
-    sums = math.prod(choice.sizes[:3]) * choice.tile.rows * choice.tile.vectors * lanes(dtype)
 
     def call(x: Array, weights: Array | PackedWeights, bias: Array | None = None, out: Array | None = None) -> Array:
         if out is None:
@@ -190,7 +189,7 @@ def _ready_contraction(
             own = weights.weights if isinstance(weights, PackedWeights) else weights
         run(
             contraction.contract, choice.work, rows, vectors, choice.sizes, *choice.plan,
-            flat(x), flat(own), flat(bias), empty((sums,), dtype), out.reshape(-1),
+            flat(x), flat(own), flat(bias), out.reshape(-1),
         )  # fmt: skip
         return out
 
