@@ -43,6 +43,9 @@ MOST_FILTERS = 2
 CHUNK = 250_000
 MOST_CHUNKS = 16
 
+# So many tiles of a weight gradient can be divided evenly.
+EVEN_TILES = 64
+
 # Where one kernel element comes after another: a chain's sums are added to the output, for each vector of them, and
 # a vector of weights is transposed.
 ADDING = 1
@@ -361,12 +364,14 @@ def gradient_tile(geometry: ConvGeometry, batch: int, channels: int, filters: in
     return min(itertools.product(gradient_tiles(), (False, True)), key=needed)
 
 
-def gradient_shares(tile_count: int, blocks: int, outputs: int) -> tuple[int, int]:
-    """Choose into how many shares the rows and the outputs of a weight gradient are divided.
+def gradient_shares(tile_count: int, blocks: int, outputs: int) -> tuple[int, int, bool]:
+    """Choose into how many shares the rows and the outputs of a weight gradient are divided, and who has which.
 
     The rows are divided first, each with one owner. Only where they are too few to keep several threads busy
     are the outputs, too; never by the number of threads, so that the sums are always the same.
+    Threads whose blocks of filters are neighbours write alternate cache lines, and take them from each other. So each
+    has some rows, all blocks of them, unless tiles are so few that this would be uneven.
     """
     owners = max(1, min(tile_count // 2, -(-MOST_CHUNKS // blocks)))
     parts = 1 if owners * blocks >= MOST_CHUNKS // 2 else -(-MOST_CHUNKS // 2 // (owners * blocks))
-    return owners, max(1, min(parts, outputs // 256))
+    return owners, max(1, min(parts, outputs // 256)), tile_count >= EVEN_TILES

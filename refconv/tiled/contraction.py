@@ -168,13 +168,15 @@ def contract_gradient(
     runs: Array, x: Array, dy: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill the gradient of a convolution's weights: one share of the rows after another, for one block of filters."""
-    owners, parts, groups, blocks, channels, filters, size = sizes
+    owners, parts, groups, blocks, channels, filters, size, by_owner = sizes
     for item in prange(owners * parts * groups * blocks):
         rows, vectors = len(tile_rows), len(tile_vectors)
         lanes = lanes_of(out)
-        # Owners first: each thread gets blocks of its own, or else an equal share of the tiles.
         owner, block = item % owners, item // owners % blocks
         group, part = item // (owners * blocks) % groups, item // (owners * blocks * groups)
+        if by_owner:
+            block, group = item % blocks, item // blocks % groups
+            owner = item // (blocks * groups) % owners
         share = part * owners + owner
         count = filters - block * vectors * lanes
         dy0 = group * filters + block * vectors * lanes

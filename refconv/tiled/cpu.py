@@ -318,10 +318,10 @@ def _gradient_choice(
     tile, by_element = choose.gradient_tile(geometry, batch, own_channels, own_filters, lane_count)
     blocks = -(-own_filters // (tile.vectors * lane_count))
     outputs = batch * math.prod(geometry.output_size)
-    owners, parts = choose.gradient_shares(-(-rows // tile.rows), groups * blocks, outputs)
+    owners, parts, by_owner = choose.gradient_shares(-(-rows // tile.rows), groups * blocks, outputs)
     plan = gradient_plan(geometry, batch, channels, filters, tile.rows, owners, parts, by_element)
     work = choose.multiply_adds(geometry, batch, own_channels, filters)
-    sizes = (owners, parts, groups, blocks, own_channels, own_filters, rows * filters)
+    sizes = (owners, parts, groups, blocks, own_channels, own_filters, rows * filters, int(by_owner))
     return GradientChoice(tile, plan, sizes, work)
 
 
