@@ -25,7 +25,7 @@ from refconv.geometry import AxisGeometry, ConvGeometry
 from refconv.tiled import choose, cpu, few, running
 from refconv.tiled.links import axis_classes, axis_links
 from refconv.tiled.plan import conv_plan, gradient_plan
-from refconv.tiled.simd import _features, vector_registers
+from refconv.tiled.simd import _features
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="the JIT is off")
 
@@ -315,7 +315,6 @@ def test_plans_stay_inside_the_arrays_and_are_small(case):
     assert plan.size <= products * 2 * 70_000
 
 
-@pytest.mark.skipif(vector_registers() < 32, reason="by classes only, with so few registers")
 @pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize("case", ELEMENTS_SHAPES, ids=str)
 def test_plans_by_elements_hold_every_link_once(case, threads):
@@ -508,10 +507,15 @@ def test_with_avx2_only():
         "adjoint = geometry.adjoint()\n"
         "dx = conv_transpose_with(adjoint, dy.astype(float), weights.astype(float), backend='textbook')\n"
         "few = conv_transpose_with(adjoint, dy.astype(float), weights[:, :, :2].astype(float), backend='textbook')\n"
-        "print(simd.vector_bytes(), right(), np.allclose(cpu.conv_transpose(adjoint, dy, weights), dx, 1e-4, 1e-4),"
+        "small = ConvGeometry((AxisGeometry(7, 3, 1, 1, 1, 1),) * 2)\n"
+        "a, b = (rng.normal(size=s).astype(np.float32) for s in [(1, 7, 7, 256), (3, 3, 256, 32)])\n"
+        "y = conv_with(small, a.astype(float), b.astype(float), backend='textbook')\n"
+        "print(simd.vector_bytes(), right(), np.allclose(cpu.conv(small, a, b), y, 1e-4, 1e-3),"
+        "cpu._elements_choice(small, 1, 256, 32, 8, False, 1) is not None,"
+        "np.allclose(cpu.conv_transpose(adjoint, dy, weights), dx, 1e-4, 1e-4),"
         "np.allclose(cpu.conv_transpose(adjoint, dy, weights[:, :, :2].copy()), few, 1e-4, 1e-4))"
     )
-    assert run_alone(script, **AVX2) == ["32", *["True"] * 3]
+    assert run_alone(script, **AVX2) == ["32", *["True"] * 5]
 
 
 def test_threads_wait_for_work_or_for_a_kernel_on_disk(tmp_path):

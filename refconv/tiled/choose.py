@@ -9,7 +9,8 @@ one that wastes neither lanes on filters that are not there nor rows on outputs 
 Measured on Zen 4 with AVX-512, one thread, 3x3 on 56x56x64, GFLOP/s: 6x4 112 to 115, 8x2 107, 14x2 107; 7x4, 9x3
 and 5x5 do not fit into the registers and fall to 70, 72 and 89. With AVX2, two threads: 5x2 206, while 6x2, which would
 fit, falls to 118, because the compiler stores half of its sums at every step. It does not where a weight gradient
-is summed, whose 3x3 on 28x28x128 goes from 124 with 5x2 to 139 with 6x2, on 14x14x256 from 137 to 150.
+is summed, whose 3x3 on 28x28x128 goes from 124 with 5x2 to 139 with 6x2, on 14x14x256 from 137 to 150; nor where one
+kernel element comes after another.
 """
 
 from __future__ import annotations
@@ -46,10 +47,15 @@ MOST_CHUNKS = 16
 # So many tiles of a weight gradient can be divided evenly.
 EVEN_TILES = 64
 
-# Where one kernel element comes after another: a chain's sums are added to the output, for each vector of them, and
-# a vector of weights is transposed.
+# Where one kernel element comes after another: a chain's sums are added to the output, for each vector of them (where
+# these are 32 bytes, waiting for the last sum costs more of them), and a vector of weights is transposed, or copied.
 ADDING = 1
+ADDING_NARROW = 6
 TRANSPOSING = 6
+LAYING_OUT = 2
+
+# Packing a vector of weights before, on one thread.
+PACKING = 40
 
 # Shorter chains start and end too often.
 LEAST_CHANNELS = 48
@@ -90,12 +96,12 @@ def tiles() -> tuple[Tile, ...]:
     return (Tile(5, 2), Tile(3, 3), Tile(8, 1))
 
 
-def gradient_tiles() -> tuple[Tile, ...]:
-    """Return the tiles of a weight gradient that fit into the registers, the best first.
+def short_tiles() -> tuple[Tile, ...]:
+    """Return the tiles of a weight gradient, and of one kernel element after another, the best first.
 
     Examples
     --------
-    >>> all(rows * vectors + vectors < 32 for rows, vectors in gradient_tiles())
+    >>> all(rows * vectors + vectors < 32 for rows, vectors in short_tiles())
     True
     """
     if vector_registers() >= 32:
@@ -209,7 +215,7 @@ def gradient_places(geometry: ConvGeometry, batch: int, channels: int, filters: 
     tile = min(places_gradient_tiles(), key=needed)
     plain = min(
         gradient_cost(geometry, batch, channels, filters, lanes, *way)
-        for way in itertools.product(gradient_tiles(), (False, True))
+        for way in itertools.product(short_tiles(), (False, True))
     )
     return tile if needed(tile) < 0.9 * plain else None
 
@@ -259,9 +265,11 @@ def elements_cost(
 ) -> float:
     """Return what an image costs kernel element by kernel element, in vectors multiplied; see `cost`."""
     sizes = element_sizes(geometry)
-    step = tile.step_cost * channels + ADDING * tile.rows * tile.vectors * -(-channels // LONGEST_CHAIN)
-    bias = math.prod(geometry.output_size) * ADDING * tile.vectors
-    laying_out = TRANSPOSING * len(sizes) * channels * tile.vectors if transposed else 0
+    adding = ADDING if vector_registers() >= 32 else ADDING_NARROW
+    step = tile.step_cost * channels + adding * tile.rows * tile.vectors * -(-channels // LONGEST_CHAIN)
+    bias = math.prod(geometry.output_size) * adding * tile.vectors
+    each = TRANSPOSING if transposed else LAYING_OUT if packs(filters, tile.vectors * lanes) else 0
+    laying_out = each * len(sizes) * channels * tile.vectors
     return filters // (tile.vectors * lanes) * (sum(-(-size // tile.rows) * step for size in sizes) + bias + laying_out)
 
 
@@ -274,23 +282,19 @@ def conv_elements(geometry: ConvGeometry, channels: int, filters: int, lanes: in
     --------
     >>> from refconv.geometry import AxisGeometry
     >>> small, large = (ConvGeometry((AxisGeometry(n, 3, pad_before=1, pad_after=1),) * 2) for n in (7, 112))
-    >>> conv_elements(small, 512, 512, 16, False) is None or vector_registers() >= 32
-    True
-    >>> conv_elements(large, 32, 64, 16, False) is None
-    True
+    >>> conv_elements(small, 512, 512, 16, False) is None, conv_elements(large, 32, 64, 16, False) is None
+    (False, True)
     """
-    whole = [tile for tile in tiles() if filters % (tile.vectors * lanes) == 0 and tile.vectors > 1]
+    whole = [tile for tile in short_tiles() if filters % (tile.vectors * lanes) == 0 and tile.vectors > 1]
     sizes = element_sizes(geometry)
-    # With 16 registers the compiler keeps too few of the sums in them.
-    if vector_registers() < 32:
-        return None
     if not whole or channels < LEAST_CHANNELS or len(sizes) == 1 or not 0 < sum(sizes) <= MOST_LINKS:
         return None
     tile = min(whole, key=lambda tile: elements_cost(geometry, channels, filters, lanes, tile, transposed))
 
     def by_class(tile: Tile) -> float:
         strip = len(sizes) * channels * tile.vectors
-        packing = 2 * TRANSPOSING * strip * -(-filters // (tile.vectors * lanes)) if transposed else 0
+        each = 2 * TRANSPOSING if transposed else PACKING if packs(filters, tile.vectors * lanes) else 0
+        packing = each * strip * -(-filters // (tile.vectors * lanes))
         far = 1.1 if strip > STRIP else 1.0
         chains = sum(sizes) * channels / LONGEST_CHAIN - math.prod(geometry.output_size)
         adding = 2 * max(chains, 0) * filters / lanes
@@ -361,7 +365,7 @@ def gradient_tile(geometry: ConvGeometry, batch: int, channels: int, filters: in
         # Alike, the tables of all elements together are smaller.
         return gradient_cost(geometry, batch, channels, filters, lanes, *way) * (1.1 if way[1] else 1)
 
-    return min(itertools.product(gradient_tiles(), (False, True)), key=needed)
+    return min(itertools.product(short_tiles(), (False, True)), key=needed)
 
 
 def gradient_shares(tile_count: int, blocks: int, outputs: int) -> tuple[int, int, bool]:

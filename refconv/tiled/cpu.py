@@ -98,6 +98,9 @@ def _elements_choice(
     images, pieces, by_chunk = choose.element_chunks(geometry, batch, groups * blocks, thread_count)
     plan = elements.elements_plan(geometry, batch, channels, filters, tile.rows, images, pieces)
     ends = len(plan.chunks), groups, blocks, own_channels, own_filters
+    layout = elements.COPIED if choose.packs(own_filters, block_size) else elements.IN_PLACE
+    if transposed:
+        layout = elements.TRANSPOSED
     room = elements.chain_steps(own_channels) * block_size
     block = taps * own_channels * block_size
     by_step = (channels, own_channels, block_size * channels) if transposed else (filters, own_filters, block_size)
@@ -105,8 +108,8 @@ def _elements_choice(
     return ElementsChoice(
         tile,
         plan,
-        (*ends, *by_step, int(transposed), room, int(by_chunk)),
-        (*ends, block_size, blocks * block, block, 0, room, int(by_chunk)),
+        (*ends, *by_step, layout, room, int(by_chunk)),
+        (*ends, block_size, blocks * block, block, elements.IN_PLACE, room, int(by_chunk)),
         (taps, groups, blocks, own_channels, own_filters),
         work,
     )
@@ -117,20 +120,20 @@ def _ready_elements(
 ) -> ReadyConv:
     none = no_bias(filters, dtype)
     rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
-    room = math.prod(choice.sizes[:3]) * choice.sizes[-2]
+    layout, strip = choice.sizes[-3:-1]
+    room = math.prod(choice.sizes[:3]) * strip
 
     def call(x: Array, weights: Array | PackedWeights, bias: Array | None = None, out: Array | None = None) -> Array:
         if out is None:
             out = empty(shape, dtype)
         sizes = choice.sizes
         if isinstance(weights, PackedWeights):
-            if transposed:
-                weights, sizes = _packed(choice, weights, transposed), choice.packed_sizes
-            else:
+            if layout == elements.IN_PLACE:
                 weights = weights.weights
+            else:
+                weights, sizes = _packed(choice, weights, transposed), choice.packed_sizes
         weights = flat(weights)
-        # Weights that are not transposed are read where they stand.
-        strips = flat(empty((room,), dtype)) if sizes is choice.sizes and transposed else weights
+        strips = weights if sizes[-3] == elements.IN_PLACE else flat(empty((room,), dtype))
         run(
             elements.contract_elements, choice.work, rows, vectors, sizes, *choice.plan,
             flat(x), weights, flat(none if bias is None else bias), strips, out.reshape(-1),

@@ -12,6 +12,9 @@ by elements 215 and 190. With the weights copied side by side first, 130: they a
 a layer's packed copy. Transposed weights are turned strip by strip; all of them before, 120; without asking for the
 next strip while the tiles of one are summed, 165. On 28x28x128 two threads with one block of filters each reach 145,
 with one half of the outputs each 226: they must not write alternate cache lines.
+
+With AVX2 a block of filters is but a cache line wide, and is copied side by side strip by strip, else its lines
+would keep to a few sets of the cache: 7x7x512 forward and transposed 195, by classes 115 and 105.
 """
 
 from __future__ import annotations
@@ -45,6 +48,9 @@ from refconv.tiled.simd import (
 # Columns of the segments.
 ELEMENT_COLUMNS = 5
 FIRST_TILE, TILE_COUNT, ELEMENT, CHANNEL, STEPS = range(ELEMENT_COLUMNS)
+
+# How a strip of weights is read: where it stands, copied side by side, or transposed.
+IN_PLACE, COPIED, TRANSPOSED = range(3)
 
 # Channels of a chain are a multiple of these, so that they fill squares of vectors.
 _SQUARE = 16
@@ -170,18 +176,30 @@ class _Tables:
 def sum_ahead(
     sums: Any, factors: Any, rows: int, vectors: int, steps: int, x: Array, reads: Array, tile: int, x0: int,
     strip: Array, place: int, step: int, weights: Array, ahead: int, ahead_step: int, height: int, line: int,
-    lines: int,
 ) -> None:  # fmt: skip
-    """Add the terms of one chain to the sums of a tile, and ask for weights of the next chain meanwhile."""
+    """Add the terms of one chain to the sums of a tile, and ask for weights of the next chain meanwhile.
+
+    These are asked for in columns of ``2**height`` lines, in as few instructions as can be: with AVX2 the compiler
+    would otherwise keep fewer sums in registers.
+    """
     lanes = lanes_of(x)
     for k in range(steps):
-        prefetch(weights, ahead + (k & (1 << height) - 1) * ahead_step + min(line + (k >> height), lines) * lanes)
+        prefetch(weights, ahead + (k & (1 << height) - 1) * ahead_step + (k >> height) * line)
         for v in range(vectors):
             put(factors, v, load(strip, place + k * step + v * lanes))
         for p in range(rows):
             datum = broadcast(x, at(reads, tile + p) + x0 + k)
             for v in range(vectors):
                 put(sums, p * vectors + v, fma(datum, get(factors, v), get(sums, p * vectors + v)))
+
+
+@inlined
+def lay_out(weights: Array, w0: int, w_step: int, vectors: int, steps: int, strip: Array, place: int) -> None:
+    """Copy the weights of some steps side by side."""
+    lanes = lanes_of(strip)
+    for k in range(steps):
+        for v in range(vectors):
+            store(strip, place + (k * vectors + v) * lanes, load(weights, w0 + k * w_step + v * lanes))
 
 
 @inlined
@@ -204,7 +222,7 @@ def contract_elements(
     writes: Array, x: Array, weights: Array, bias: Array, strips: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill the outputs of a convolution: one chunk of them, for one block of filters, element by element."""
-    chunks, groups, blocks, channels, filters, w_step, w_group, w_block, transposed, room, by_chunk = sizes
+    chunks, groups, blocks, channels, filters, w_step, w_group, w_block, layout, room, by_chunk = sizes
     for item in prange(chunks * groups * blocks):
         rows, vectors = len(tile_rows), len(tile_vectors)
         lanes = lanes_of(out)
@@ -215,11 +233,11 @@ def contract_elements(
         filter0 = group * filters + block * block_size
         x0, out0 = group * channels + at(chunk_table, 4 * chunk + 2), filter0 + at(chunk_table, 4 * chunk + 3)
         weights0 = group * w_group + block * w_block
-        per_element = (filters if transposed else channels) * w_step
-        per_channel = 1 if transposed else w_step
-        # Rows of the next weights are asked for one line after another.
-        height = 30
-        if transposed:
+        per_element = (filters if layout == TRANSPOSED else channels) * w_step
+        per_channel = 1 if layout == TRANSPOSED else w_step
+        # A cache line, and how many of them a column of a strip has: one a step, or one a filter.
+        line, height = 64 // weights.itemsize, 30
+        if layout == TRANSPOSED:
             height = 0
             while 2 << height <= block_size:
                 height += 1
@@ -231,18 +249,23 @@ def contract_elements(
             place = weights0 + at(segments, segment + ELEMENT) * per_element + channel * per_channel
             ahead = weights0 + at(segments, following + ELEMENT) * per_element
             ahead += at(segments, following + CHANNEL) * per_channel
-            step, lines = w_step, vectors - 1
-            if transposed:
+            step, ahead_size = w_step, block_size
+            if layout == TRANSPOSED:
+                ahead_size = at(segments, following + STEPS)
                 lay_out_transposed(weights, place, w_step, vectors, steps, strips, item * room)
+            elif layout == COPIED:
+                lay_out(weights, place, w_step, vectors, steps, strips, item * room)
+            if layout != IN_PLACE:
                 place, step = item * room, block_size
-                lines = (at(segments, following + STEPS) - 1) // lanes
-            tile = at(segments, segment) * rows
-            for t in range(at(segments, segment + TILE_COUNT)):
+            tile, column = at(segments, segment) * rows, 0
+            last_column = max(ahead_size - 1, 0) // line
+            for _ in range(at(segments, segment + TILE_COUNT)):
                 clear(sums, rows * vectors, out)
                 sum_ahead(
-                    sums, factors, rows, vectors, steps, x, reads, tile, x0 + channel,
-                    strips, place, step, weights, ahead, w_step, height, t * max(1, steps >> height), lines,
+                    sums, factors, rows, vectors, steps, x, reads, tile, x0 + channel, strips, place, step,
+                    weights, ahead + min(column, last_column) * line, w_step, height, line,
                 )  # fmt: skip
+                column += max(1, steps >> height)
                 # A row that fills up a tile stands for an output of the same tile: all are read before one is written.
                 for p in range(rows):
                     for v in range(vectors):

@@ -227,7 +227,8 @@ def prefetch(typingctx: Any, array: Any, offset: Any) -> tuple[Any, Codegen]:
     """Ask for the cache line of one element; the offset may lie anywhere, also outside the array."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = builder.bitcast(_pointer(context, builder, sig.args[0], *args), ir.IntType(8).as_pointer())
+        data = _pointer(context, builder, sig.args[0], args[0], args[1], None)
+        pointer = builder.bitcast(data, ir.IntType(8).as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
         # To be read, into the processor's second cache, data.
