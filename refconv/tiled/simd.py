@@ -281,19 +281,30 @@ def store(typingctx: Any, array: Any, offset: Any, value: Any) -> tuple[Any, Cod
     return types.void(array, types.intp, vector), codegen
 
 
+def _store_masked(builder: Any, vector: VectorType, pointer: Any, count: Any, value: Any) -> None:
+    mask = _mask(builder, count, vector.lanes)
+    kind = ir.FunctionType(ir.VoidType(), [_llvm_vector(vector), pointer.type, _I32, mask.type])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.{_suffix(vector)}.p0")
+    builder.call(function, [value, pointer, ir.Constant(_I32, vector.dtype.bitwidth // 8), mask])
+
+
 @intrinsic
 def store_some(typingctx: Any, array: Any, offset: Any, count: Any, value: Any) -> tuple[Any, Codegen]:
     """Write the first `count` lanes of a vector from `offset` on, and nothing else."""
     vector = _vector_of(array)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        llvm = _llvm_vector(vector)
         pointer = _vector_pointer(context, builder, sig.args[0], args[0], args[1], vector, args[2])
-        mask = _mask(builder, args[2], vector.lanes)
-        kind = ir.FunctionType(ir.VoidType(), [llvm, pointer.type, _I32, mask.type])
-        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.{_suffix(vector)}.p0")
-        alignment = ir.Constant(_I32, vector.dtype.bitwidth // 8)
-        builder.call(function, [args[3], pointer, alignment, mask])
+        if vector_bytes() == 64:
+            _store_masked(builder, vector, pointer, args[2], args[3])
+            return context.get_dummy_value()
+        # Without AVX-512 a mask costs as much as a dozen stores.
+        all_lanes = builder.icmp_signed(">=", args[2], args[2].type(vector.lanes))
+        with builder.if_else(all_lanes) as (whole, part):
+            with whole:
+                builder.store(args[3], pointer).align = vector.dtype.bitwidth // 8
+            with part:
+                _store_masked(builder, vector, pointer, args[2], args[3])
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.intp, vector), codegen
