@@ -212,7 +212,7 @@ def places_plan(
             starts = starts.with_inner(Positions(c.firsts * read, c.outputs * write))
             products = (products[:, None] + np.stack([c.steps * read, c.taps * tap], axis=1)).reshape(-1, 2)
         of_channels = np.arange(channels)[:, None] * np.array([plane, channel_step])
-        products = (products[:, None] + of_channels).reshape(-1, 2)
+        products = (of_channels[:, None] + products).reshape(-1, 2)
         chain = chain_length(len(products))
         step = int(last.outputs[1] - last.outputs[0]) * write_steps[-1] if outputs > 1 else 0
         if reads_nothing:
