@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from refconv.geometry import AxisGeometry, ConvGeometry
 from refconv.tiled.links import AxisClass, Indices, axis_classes, axis_links
@@ -82,7 +83,7 @@ class Positions:
             (self.writes[:, None] + inner.writes).ravel(),
         )
 
-    def part(self, keep: slice) -> Positions:
+    def part(self, keep: slice | npt.NDArray[np.bool_]) -> Positions:
         """Return some of them."""
         return Positions(self.reads[keep], self.writes[keep])
 
