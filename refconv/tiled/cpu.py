@@ -72,8 +72,6 @@ class ElementsChoice(NamedTuple):
     tile: choose.Tile
     plan: elements.ElementsPlan
     sizes: tuple[int, ...]
-    packed_sizes: tuple[int, ...]
-    pack_sizes: tuple[int, ...]
     work: int
 
 
@@ -94,7 +92,6 @@ def _elements_choice(
         return None
     block_size = tile.vectors * lane_count
     blocks = own_filters // block_size
-    taps = math.prod(geometry.kernel_size)
     images, pieces, by_chunk = choose.element_chunks(geometry, batch, groups * blocks, thread_count)
     plan = elements.elements_plan(geometry, batch, channels, filters, tile.rows, images, pieces)
     ends = len(plan.chunks), groups, blocks, own_channels, own_filters
@@ -102,22 +99,17 @@ def _elements_choice(
     if transposed:
         layout = elements.TRANSPOSED
     room = elements.chain_steps(own_channels) * block_size
-    block = taps * own_channels * block_size
     by_step = (channels, own_channels, block_size * channels) if transposed else (filters, own_filters, block_size)
     work = choose.multiply_adds(geometry, batch, own_channels, filters)
     return ElementsChoice(
         tile,
         plan,
         (*ends, *by_step, layout, room, int(by_chunk)),
-        (*ends, block_size, blocks * block, block, elements.IN_PLACE, room, int(by_chunk)),
-        (taps, groups, blocks, own_channels, own_filters),
         work,
     )
 
 
-def _ready_elements(
-    choice: ElementsChoice, shape: tuple[int, ...], filters: int, dtype: DType, transposed: bool
-) -> ReadyConv:
+def _ready_elements(choice: ElementsChoice, shape: tuple[int, ...], filters: int, dtype: DType) -> ReadyConv:
     none = no_bias(filters, dtype)
     rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
     layout, strip = choice.sizes[-3:-1]
@@ -126,16 +118,11 @@ def _ready_elements(
     def call(x: Array, weights: Array | PackedWeights, bias: Array | None = None, out: Array | None = None) -> Array:
         if out is None:
             out = empty(shape, dtype)
-        sizes = choice.sizes
-        if isinstance(weights, PackedWeights):
-            if layout == elements.IN_PLACE:
-                weights = weights.weights
-            else:
-                weights, sizes = _packed(choice, weights, transposed), choice.packed_sizes
-        weights = flat(weights)
-        strips = weights if sizes[-3] == elements.IN_PLACE else flat(empty((room,), dtype))
+        # Laying strips out costs less than to compare the weights with those that a packed copy was made of.
+        weights = flat(weights.weights if isinstance(weights, PackedWeights) else weights)
+        strips = weights if layout == elements.IN_PLACE else flat(empty((room,), dtype))
         run(
-            elements.contract_elements, choice.work, rows, vectors, sizes, *choice.plan,
+            elements.contract_elements, choice.work, rows, vectors, choice.sizes, *choice.plan,
             flat(x), weights, flat(none if bias is None else bias), strips, out.reshape(-1),
         )  # fmt: skip
         return out
@@ -176,7 +163,7 @@ def _ready_contraction(
     shape = (batch, *geometry.output_size, filters)
     by_element = _elements_choice(geometry, batch, channels, filters, lanes(dtype), transposed, thread_count())
     if by_element is not None:
-        return _ready_elements(by_element, shape, filters, dtype, transposed)
+        return _ready_elements(by_element, shape, filters, dtype)
     choice = _conv_choice(geometry, batch, channels, filters, lanes(dtype), transposed)
     none = no_bias(filters, dtype)
     rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
@@ -199,14 +186,14 @@ def _ready_contraction(
     return call
 
 
-def _packed(choice: ConvChoice | ElementsChoice, weights: Array | PackedWeights, transposed: bool) -> Array:
+def _packed(choice: ConvChoice, weights: Array | PackedWeights, transposed: bool) -> Array:
     if isinstance(weights, PackedWeights):
         own, key = weights.weights, (choice.tile.vectors, choice.pack_sizes, transposed)
         return weights.packed(key, lambda: _packed_now(choice, own, transposed))
     return _packed_now(choice, weights, transposed)
 
 
-def _packed_now(choice: ConvChoice | ElementsChoice, weights: Array, transposed: bool) -> Array:
+def _packed_now(choice: ConvChoice, weights: Array, transposed: bool) -> Array:
     taps, groups, blocks, channels, _ = choice.pack_sizes
     vectors = (0,) * choice.tile.vectors
     packed = empty((groups * blocks * taps * channels * len(vectors) * lanes(weights.dtype),), weights.dtype)
