@@ -33,6 +33,9 @@ from refconv.tiled.links import AxisClass, Indices, axis_classes, axis_links
 LONGEST_CHAIN = 192
 SHORTEST_CHAIN = 80
 
+# A chain of several runs can be shorter without cutting any.
+LONGEST_TOGETHER = 160
+
 MOST_OUTPUTS = 4096
 LEAST_OUTPUTS = 1024
 
@@ -177,7 +180,7 @@ def chains(runs: Indices, length: int, read_step: int, weight_step: int) -> tupl
         ],
         axis=1,
     )
-    return cut, max(1, longest // int(steps.max()))
+    return cut, max(1, min(longest, LONGEST_TOGETHER) // int(steps.max()))
 
 
 def blocks_of_outputs(axes: Sequence[Positions], rows: int) -> Iterator[tuple[Positions, Positions]]:
