@@ -7,10 +7,11 @@ their class, and fill their tiles. Its weights, or some channels of them, are la
 small enough to stay near the processor. Sums wait in the output for the next element, and that is where their chains
 end. A sum's terms have a fixed order here, too: bias first, then the chains in the order of the weights.
 
-Measured on Zen 4 with AVX-512, two threads, 3x3 on 7x7x512, GFLOP/s: by classes 130 forward and 100 transposed;
-by elements 215 and 190. With the weights copied side by side first, 130: they are read where they stand. Transposed weights are turned strip by strip; all of them before, 120; without asking for the
-next strip while the tiles of one are summed, 165. On 28x28x128 two threads with one block of filters each reach 145,
-with one half of the outputs each 226: they must not write alternate cache lines.
+Measured on Zen 4 with AVX-512, two threads, 3x3 on 7x7x512, GFLOP/s: by classes 130 forward and 100 transposed; by
+elements 215 and 190. With the weights copied side by side first, 130: they are read where they stand. Transposed
+weights are turned strip by strip; all of them before, 120; without asking for the next strip while the tiles of one
+are summed, 165. On 28x28x128 two threads with one block of filters each reach 145, with one half of the outputs each
+226: they must not write alternate cache lines.
 
 Where an element is the first to meet its outputs, it adds to the bias and not to what stands there: transposed 3x3/3
 on 28x28x64 from 212 to 220. In a branch of their own the compiler merges both sums, and keeps all of a tile in memory.
