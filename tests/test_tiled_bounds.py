@@ -123,7 +123,7 @@ refused(places.convolve_places, (-6, -5, -4, -1), fn.conv, long, random(3, 3, 5,
 refused(contraction.contract_gradient, (-3, -2, -1), fn.conv_grad_weights, wide, wide.copy(), 3, padding="same")
 refused(places.gradient_places, (-1,), fn.conv_grad_weights, long, random(1, 40, 40, 3), 3, padding="same")
 refused(depthwise.fill, (-4, -1), fn.depthwise_conv, x, random(3, 3, 18, 1), padding="same")
-refused(copying.take_stretches, (-2, -1), fn.zero_pad, x, padding=0)
+refused(copying.take_bands, (-2, -1), fn.zero_pad, x, padding=0)
 refused(copying.take_rows, (-2, -1), fn.upsample, x)
 """
 

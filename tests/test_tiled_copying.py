@@ -189,6 +189,28 @@ def test_nothing_outside_the_arrays_is_written_and_no_nan_beside_them_is_read():
             assert (around[-256:] == -77).all()
 
 
+def test_read_only_inputs_need_no_kernel_of_their_own():
+    kernels = (copying.take_bands, copying.take_rows, copying.unfold_rows)
+    right = [function(x, **words, backend="tiled") for function, x, words in calls()]
+    compiled = [len(kernel.serial.signatures) for kernel in kernels]
+    for (function, x, words), expected in zip(calls(), right, strict=True):
+        x.flags.writeable = False
+        np.testing.assert_array_equal(function(x, **words, backend="tiled"), expected)
+    assert [len(kernel.serial.signatures) for kernel in kernels] == compiled
+
+
+@pytest.mark.parametrize("sizes", [((9, 3, 3), 2), ((40, 1, 65), 1), ((1, 300, 30), 5), ((7, 7, 7), 3)])
+def test_shares_of_any_size_give_the_same(sizes, monkeypatch):
+    (*size, channels), batch = sizes
+    x = signal(size, channels, batch=batch)
+    right = functional.pad(x, padding=((1, 2), (3, 0)), mode="constant", value=2, backend="textbook")
+    for threads in (1, 3, 50):
+        monkeypatch.setattr(copying, "thread_count", lambda count=threads: count)
+        monkeypatch.setattr(copying, "_SMALLEST_SHARE", 1)
+        pad = functional.pad(x, padding=((1, 2), (3, 0)), mode="constant", value=2, backend="tiled")
+        np.testing.assert_array_equal(pad, right)
+
+
 def test_arrays_at_odd_places():
     """Four-byte elements that do not begin at a multiple of eight bytes."""
     memory = np.zeros(5 * 6 * 6 + 1, np.float32)

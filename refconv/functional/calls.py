@@ -9,6 +9,7 @@ with the arrays. Where the next call's arrays look the same and its words are th
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import is_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,7 +48,10 @@ class Call(NamedTuple):
     repeats: bool = False
 
 
-_kept: dict[tuple[Any, ...], Callable[..., Any]] = {}
+# What to run, and the words that it was planned for.
+_Kept = tuple[Callable[..., Any], tuple[Any, ...]]
+
+_kept: dict[tuple[Any, ...], _Kept] = {}
 
 
 def repeated(plan: Callable[..., Call], operands: tuple[Any, ...], words: tuple[Any, ...], out: Any = None) -> Any:
@@ -69,44 +73,57 @@ def repeated(plan: Callable[..., Call], operands: tuple[Any, ...], words: tuple[
     ConvError
         Whatever the plan finds wrong.
     """
-    key = _key(plan, operands, words, out)
-    run = None if key is None else _kept.get(key)
-    if run is None:
-        call = plan(*operands, *words, out)
-        result = call.run(*call.operands, out)
-        if key is not None and call.repeats and _bytes(operands) + _bytes(result) <= _LARGEST_KEPT:
+    parts: list[Any] = [plan, words]
+    outs = out if type(out) is tuple else (out,)
+    try:
+        for array in operands:
+            if array is None:
+                parts.append(None)
+            else:
+                parts += type(array) in _ARRAYS, array.shape, array.dtype, array.flags.num
+        for array in outs:
+            if array is None:
+                parts.append(None)
+            else:
+                parts += type(array), array.shape, array.dtype, array.flags.num
+        key = tuple(parts)
+        kept = _kept.get(key)
+    except (AttributeError, TypeError):  # What is no array, or a word that may change.
+        return _planned(plan, operands, words, out)[1]
+    # Words that are equal need not be alike.
+    if kept is None or not (all(map(is_, words, kept[1])) or _are_plain(words)):
+        call, result = _planned(plan, operands, words, out)
+        if call.repeats and _is_kept(operands, outs, words, result):
             if len(_kept) >= _MOST_KEPT:
                 _kept.clear()
-            _kept[key] = call.run
+            _kept[key] = call.run, words
         return result
-    if type(out) is tuple:
-        for n, array in enumerate(out):
-            check_apart(array, *operands, *out[:n])
+    if outs is out:
+        for n, array in enumerate(outs):
+            check_apart(array, *operands, *outs[:n])
     elif out is not None:
-        check_apart(out, *operands)
-    return run(*operands, out)
+        for array in operands:
+            if array is not None and np.may_share_memory(out, array):
+                check_apart(out, array)
+    return kept[0](*operands, out)
 
 
-def _key(
+def _planned(
     plan: Callable[..., Call], operands: tuple[Any, ...], words: tuple[Any, ...], out: Any
-) -> tuple[Any, ...] | None:
-    """Return all that a plan depends on, or None if that is more than shapes, dtypes and plain words."""
-    parts: list[Any] = [plan]
-    for array in operands:
-        if array is None:
-            parts.append(None)
-        elif type(array) in _ARRAYS and array.flags.num & _FITTING == _FITTING:
-            parts += (array.shape, array.dtype)
-        else:
-            return None
-    for array in out if type(out) is tuple else (out,):
-        if array is None:
-            parts.append(None)
-        elif type(array) is np.ndarray and array.flags.num & _FILLABLE == _FILLABLE:
-            parts += (array.shape, array.dtype)
-        else:
-            return None
-    return (*parts, words) if _are_plain(words) else None
+) -> tuple[Call, Any]:
+    call = plan(*operands, *words, out)
+    return call, call.run(*call.operands, out)
+
+
+def _is_kept(operands: tuple[Any, ...], outs: tuple[Any, ...], words: tuple[Any, ...], result: Any) -> bool:
+    """Tell whether arrays that look the same, and the same words, always make the same call."""
+    fitting = all(
+        array is None or (type(array) in _ARRAYS and array.flags.num & _FITTING == _FITTING) for array in operands
+    )
+    fillable = all(
+        array is None or (type(array) is np.ndarray and array.flags.num & _FILLABLE == _FILLABLE) for array in outs
+    )
+    return fitting and fillable and _are_plain(words) and _bytes(operands) + _bytes(result) <= _LARGEST_KEPT
 
 
 # A bool equals a whole number, and is none as an argument.
@@ -114,6 +131,8 @@ _PLAIN = frozenset({int, str, type(None), ConvGeometry})
 
 
 def _are_plain(words: tuple[Any, ...]) -> bool:
+    if _PLAIN.issuperset(map(type, words)):
+        return True
     for word in words:
         kind = type(word)
         if kind not in _PLAIN and not (kind is tuple and _are_plain(word)):

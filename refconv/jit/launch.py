@@ -37,7 +37,8 @@ if hasattr(os, "register_at_fork"):
 
 def threads_are_of_use() -> bool:
     """Tell whether a launch may use more than one thread."""
-    return _may_launch_threads and int(numba.config.NUMBA_NUM_THREADS) > 1
+    several: bool = numba.config.NUMBA_NUM_THREADS > 1
+    return several and _may_launch_threads
 
 
 def launch(kernel: Callable[..., None], *arguments: Any) -> None:

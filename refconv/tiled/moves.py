@@ -15,42 +15,62 @@ from numba.extending import intrinsic, models, register_model
 
 from refconv.tiled import simd
 
-__all__ = ["at_once", "read", "read_some", "read_wide", "repeated", "wide", "write", "write_some"]
+__all__ = ["ask", "at_once", "read", "read_some", "read_wide", "repeated", "wide", "write", "write_some"]
 
 Codegen = Callable[..., Any]
 
 _I32 = ir.IntType(32)
 
-# Vectors of a wide read: so many are on their way at a time.
+# Vectors of a wide read: so many are on their way at a time. They are read and written in order: LLVM would mix those
+# of several rounds up, or the parts of one long vector, which takes a twentieth longer.
 _WIDE = 4
+
+# Bytes of a cache line.
+_LINE = 64
 
 
 class BitsType(types.Type):
     """Numba's type of some vectors of numbers that are only copied."""
 
     def __init__(self, dtype: Any, vectors: int) -> None:
-        self.dtype = dtype
-        self.lanes = simd.vector_bytes() * 8 // dtype.bitwidth * vectors
-        super().__init__(name=f"Bits({dtype} x {self.lanes})")
+        self.dtype, self.vectors = dtype, vectors
+        self.lanes = simd.vector_bytes() * 8 // dtype.bitwidth
+        super().__init__(name=f"Bits({dtype} x {self.lanes} x {vectors})")
 
 
 def _llvm_vector(bits: BitsType) -> ir.VectorType:
     return ir.VectorType(ir.IntType(bits.dtype.bitwidth), bits.lanes)
 
 
+def _llvm_vectors(bits: BitsType) -> ir.ArrayType:
+    return ir.ArrayType(_llvm_vector(bits), bits.vectors)
+
+
 @register_model(BitsType)
 class _BitsModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: BitsType) -> None:
-        super().__init__(dmm, fe_type, _llvm_vector(fe_type))
+        super().__init__(dmm, fe_type, _llvm_vectors(fe_type))
 
 
 def _place(
     context: Any, builder: Any, array_type: Any, array: Any, offset: Any, bits: BitsType, count: Any = None
 ) -> Any:
     """Point at some vectors, of which the first `count` elements are touched, or all."""
-    touched = bits.lanes if count is None else simd._at_most(builder, count, bits.lanes)
+    touched = bits.lanes * bits.vectors if count is None else simd._at_most(builder, count, bits.lanes)
     pointer = simd._pointer(context, builder, array_type, array, offset, touched)
     return builder.bitcast(pointer, _llvm_vector(bits).as_pointer())
+
+
+def _each(builder: Any, pointer: Any, bits: BitsType) -> list[Any]:
+    """Point at each of the vectors that begin at a place."""
+    return [builder.gep(pointer, [ir.Constant(_I32, n)]) for n in range(bits.vectors)]
+
+
+def _together(builder: Any, vectors: list[Any], bits: BitsType) -> Any:
+    value = ir.Constant(_llvm_vectors(bits), ir.Undefined)
+    for n, vector in enumerate(vectors):
+        value = builder.insert_value(value, vector, n)
+    return value
 
 
 def _masked(builder: Any, name: str, result: Any, bits: BitsType, arguments: list[Any]) -> Any:
@@ -60,7 +80,7 @@ def _masked(builder: Any, name: str, result: Any, bits: BitsType, arguments: lis
 
 
 def _count(array: Any, vectors: int) -> tuple[Any, Codegen]:
-    lanes = BitsType(array.dtype, vectors).lanes
+    lanes = BitsType(array.dtype, vectors).lanes * vectors
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return context.get_constant(types.intp, lanes)
@@ -84,9 +104,11 @@ def _reading(array: Any, vectors: int) -> tuple[Any, Codegen]:
     bits = BitsType(array.dtype, vectors)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        value = builder.load(_place(context, builder, sig.args[0], args[0], args[1], bits))
-        value.align = bits.dtype.bitwidth // 8
-        return value
+        place = _place(context, builder, sig.args[0], args[0], args[1], bits)
+        vectors = [builder.load(pointer) for pointer in _each(builder, place, bits)]
+        for vector in vectors:
+            vector.align = bits.dtype.bitwidth // 8
+        return _together(builder, vectors, bits)
 
     return bits(array, types.intp), codegen
 
@@ -104,6 +126,24 @@ def read_wide(typingctx: Any, array: Any, offset: Any) -> tuple[Any, Codegen]:
 
 
 @intrinsic
+def ask(typingctx: Any, array: Any, offset: Any) -> tuple[Any, Codegen]:
+    """Ask for the cache lines of a wide read; the offset may lie anywhere, also outside the array."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = simd._pointer(context, builder, sig.args[0], args[0], args[1], None)
+        line = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [line.type, _I32, _I32, _I32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        for begin in range(0, _WIDE * simd.vector_bytes(), _LINE):
+            place = builder.gep(line, [ir.Constant(_I32, begin)])
+            # To be read, into the nearest cache, data. Asking to write gains nothing.
+            builder.call(function, [place, *(ir.Constant(_I32, flag) for flag in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), codegen
+
+
+@intrinsic
 def read_some(typingctx: Any, array: Any, offset: Any, count: Any) -> tuple[Any, Codegen]:
     """Read the first `count` elements of a vector, and touch no other."""
     bits = BitsType(array.dtype, 1)
@@ -112,7 +152,8 @@ def read_some(typingctx: Any, array: Any, offset: Any, count: Any) -> tuple[Any,
         vector, alignment = _llvm_vector(bits), ir.Constant(_I32, bits.dtype.bitwidth // 8)
         mask = simd._mask(builder, args[2], bits.lanes)
         pointer = _place(context, builder, sig.args[0], args[0], args[1], bits, args[2])
-        return _masked(builder, "load", vector, bits, [pointer, alignment, mask, ir.Constant(vector, None)])
+        some = _masked(builder, "load", vector, bits, [pointer, alignment, mask, ir.Constant(vector, None)])
+        return _together(builder, [some], bits)
 
     return bits(array, types.intp, types.intp), codegen
 
@@ -123,7 +164,7 @@ def repeated(typingctx: Any, array: Any, value: Any) -> tuple[Any, Codegen]:
     bits = BitsType(array.dtype, 1)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return simd._splat(builder, args[1], _llvm_vector(bits))
+        return _together(builder, [simd._splat(builder, args[1], _llvm_vector(bits))], bits)
 
     return bits(array, array.dtype), codegen
 
@@ -133,8 +174,12 @@ def write(typingctx: Any, array: Any, offset: Any, value: Any) -> tuple[Any, Cod
     """Write what was read from `offset` on."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = _place(context, builder, sig.args[0], args[0], args[1], value)
-        builder.store(args[2], pointer).align = value.dtype.bitwidth // 8
+        place = _place(context, builder, sig.args[0], args[0], args[1], value)
+        for n, pointer in enumerate(_each(builder, place, value)):
+            builder.store(builder.extract_value(args[2], n), pointer).align = value.dtype.bitwidth // 8
+        if value.vectors > 1:
+            # No instruction: it keeps the order.
+            builder.fence("seq_cst", "singlethread")
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), codegen
@@ -147,7 +192,8 @@ def write_some(typingctx: Any, array: Any, offset: Any, count: Any, value: Any) 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         mask, alignment = simd._mask(builder, args[2], value.lanes), ir.Constant(_I32, value.dtype.bitwidth // 8)
         pointer = _place(context, builder, sig.args[0], args[0], args[1], value, args[2])
-        _masked(builder, "store", ir.VoidType(), value, [args[3], pointer, alignment, mask])
+        some = builder.extract_value(args[3], 0)
+        _masked(builder, "store", ir.VoidType(), value, [some, pointer, alignment, mask])
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.intp, value), codegen

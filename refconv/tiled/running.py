@@ -53,15 +53,17 @@ def run(kernel: Compiled, work: int, *arguments: Any) -> None:
 
     Compiling for all threads takes twice as long, so a kernel has to do some work before, unless it is on disk.
     """
-    if work >= PARALLEL_WORK and threads_are_of_use() and _is_worth_threads(kernel, work, arguments):
+    if (
+        work >= PARALLEL_WORK
+        and threads_are_of_use()
+        and (_work_so_far.get(kernel, 0) > WORK_BEFORE_THREADS or _is_worth_threads(kernel, work, arguments))
+    ):
         launch(kernel.parallel, *arguments)
     else:
         kernel.serial(*arguments)
 
 
 def _is_worth_threads(kernel: Compiled, work: int, arguments: Sequence[Any]) -> bool:
-    if _work_so_far[kernel] > WORK_BEFORE_THREADS:
-        return True
     _work_so_far[kernel] += work
     # What sets the signatures of one kernel apart.
     key = (kernel, arguments[-1].dtype, *(len(size) for size in arguments if type(size) is tuple))
