@@ -18,9 +18,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit, prange
+from numba import prange
 
 from refconv.jit.launch import Compiled
+from refconv.jit.parts import inlined
 from refconv.tiled.simd import (
     add,
     at,
@@ -48,8 +49,6 @@ OUTER, OUTERS, TILE, TILES, RUN, RUN_END, CHAIN = range(CONV_COLUMNS)
 # Columns of the segments of a weight gradient.
 GRADIENT_COLUMNS = 9
 FIRST_TILE, TILE_COUNT, FIRST_RUN, LAST_RUN, RUNS_TOGETHER, STEPS, X_STEP, DY_STEP, FRESH = range(GRADIENT_COLUMNS)
-
-inlined = njit(forceinline=True, error_model="numpy")
 
 
 @inlined

@@ -41,10 +41,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
+from numba import prange
 
 from refconv.geometry import ConvGeometry
 from refconv.jit.launch import Compiled
+from refconv.jit.parts import inlined
 from refconv.tiled.depthwise import fill as fill_elementwise
 from refconv.tiled.depthwise import fold_call
 from refconv.tiled.links import Indices, axis_links
@@ -87,10 +88,8 @@ _WORTH = 10
 
 _NUMBERS = {unit: np.dtype(f"i{unit}") for unit in (1, 2, 4, 8)}
 
-_inlined = njit(forceinline=True, error_model="numpy")
 
-
-@_inlined
+@inlined
 def _copy(out: Array, out0: int, x: Array, x0: int, count: int) -> None:
     """Copy a stretch of memory."""
     most, step = wide(out), at_once(out)
@@ -107,7 +106,7 @@ def _copy(out: Array, out0: int, x: Array, x0: int, count: int) -> None:
             write_some(out, out0 + whole, count - whole, read_some(x, x0 + whole, count - whole))
 
 
-@_inlined
+@inlined
 def _fill(out: Array, out0: int, value: Any, count: int) -> None:
     """Fill a stretch of memory."""
     step = at_once(out)
@@ -118,7 +117,7 @@ def _fill(out: Array, out0: int, value: Any, count: int) -> None:
         write_some(out, out0 + whole, count - whole, repeated(out, value))
 
 
-@_inlined
+@inlined
 def _take_share(line: int, plan: Array, x: Array, out: Array) -> None:
     """Fill the bands of one share of one image."""
     shares = at(plan, SHARES)
@@ -140,7 +139,7 @@ def take_bands(plan: Array, x: Array, out: Array) -> None:
         _take_share(np.int64(line), plan, x, out)
 
 
-@_inlined
+@inlined
 def _take_cells(out: Array, out0: int, x: Array, x0: int, step: int, channels: int, times: int, count: int) -> None:
     """Copy some cells, each into some neighbouring ones: first the first vectors of all, then the next ones."""
     most, few = wide(out), at_once(out)
@@ -165,7 +164,7 @@ def _take_cells(out: Array, out0: int, x: Array, x0: int, step: int, channels: i
                 write_some(out, place + t * channels, channels - whole, rest)
 
 
-@_inlined
+@inlined
 def _take_line(line: int, sizes: Sizes, rows: Array, runs: Array, x: Array, out: Array) -> None:
     """Fill a share of some neighbouring rows that take the same row of data."""
     cuts, row_count, x_image, out_image, out_row, channels = sizes
@@ -407,7 +406,7 @@ def take(x: Array, sources: Sequence[Indices], value: Any = 0, out: Array | None
     return ready_take(sources, x.shape[1:-1], len(x), x.shape[-1], x.dtype, value)(x, out)
 
 
-@_inlined
+@inlined
 def _unfold_line(line: int, sizes: Sizes, rows: Array, begins: Array, runs: Array, x: Array, out: Array) -> None:
     """Copy the patches of one row of outputs."""
     row_count, x_image, outer, inner, channels, out_row = sizes

@@ -43,10 +43,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from refconv.geometry import AxisGeometry, ConvGeometry
 from refconv.jit.launch import Compiled
+from refconv.jit.parts import inlined
 from refconv.tiled.cpu import ready_conv, ready_conv_grad_weights, ready_conv_transpose
 from refconv.tiled.rows import (
     COUNT,
@@ -100,7 +101,6 @@ Sizes = Any
 MOST_FILTERS = 8
 """Filters a channel that these kernels serve; more are a convolution in groups of one channel."""
 
-_inlined = njit(forceinline=True, error_model="numpy")
 
 # Outputs that are worth a kernel of their own.
 _LEAST_WINDOW = 4
@@ -120,26 +120,26 @@ _LINE = 64
 _BETWEEN = 2**21
 
 
-@_inlined
+@inlined
 def _quotient(a: int, b: int) -> int:
     """Divide; by 1, as most often, at once."""
     return a if b == 1 else a // b
 
 
-@_inlined
+@inlined
 def _cut(count: int, share: int, shares: int) -> tuple[int, int]:
     """Return the first and the end of a share of `count` things."""
     return _quotient(count * share, shares), _quotient(count * (share + 1), shares)
 
 
-@_inlined
+@inlined
 def _read(array: Array, offset: int, v: int, rest: int, whole: bool) -> Any:
     """Read vector `v` from `offset` on, where `rest` numbers exist."""
     offset += v * lanes_of(array)
     return load(array, offset) if whole else load_some(array, offset, rest - v * lanes_of(array))
 
 
-@_inlined
+@inlined
 def _read_data(data: Array, vectors: int, spread: Tile, x: Array, offset: int, rest: int, whole: bool) -> None:
     """Read a datum's channels, each as often as it has filters."""
     if len(spread) == 1:
@@ -151,7 +151,7 @@ def _read_data(data: Array, vectors: int, spread: Tile, x: Array, offset: int, r
         widen(data, load_some(x, offset, rest // len(spread)))
 
 
-@_inlined
+@inlined
 def _write(
     sums: Array, first: int, vectors: int, gathered: Tile, offsets: Array, out: Array, place: int, rest: int,
     whole: bool,
@@ -168,12 +168,12 @@ def _write(
             store_some(out, place + step, rest - step, total)
 
 
-@_inlined
+@inlined
 def _tiles(
     tile_rows: Tile, tile_vectors: Tile, window: Tile, stride: Tile, spread: Tile, gathered: Tile, whole: Tile,
-    filters: int, begin_lane: int, end_lane: int, share: int, shares: int, strip: int, piece: int, strips: Array,
-    runs: Array, pieces: Array,
-    taps: Array, x: Array, x0: int, weights: Array, bias: Array, out: Array, out0: int,
+    along_lanes: int, filters: int, begin_lane: int, end_lane: int, share: int, shares: int, strip: int, piece: int,
+    strips: Array, runs: Array, pieces: Array, taps: Array, x: Array, x0: int, weights: Array, bias: Array,
+    out: Array, out0: int,
 ) -> None:  # fmt: skip
     """Fill a share of some lanes of a strip's piece: a window, or not if `window` is shorter than two."""
     rows, vectors, multiple = len(tile_rows), len(tile_vectors), len(whole) > 0
@@ -185,53 +185,54 @@ def _tiles(
     length, segments = at(strips, strip + STRIP_LANES), at(strips, strip + STRIP_COUNT)
     first_tap, tap_end = at(pieces, piece + TAP), at(pieces, piece + TAP_END)
     x_step, out_step, outputs = at(pieces, piece + X_STEP), at(pieces, piece + OUT_STEP), at(pieces, piece + COUNT)
+    x0, out0, w0 = x0 + at(pieces, piece + X), out0 + at(pieces, piece + OUT), np.int64(0)
     distance, w_step = np.int64(0), np.int64(0)
     if len(window) > 1:
         distance = at(taps, 2 * first_tap + 2) - at(taps, 2 * first_tap)
         w_step = at(taps, 2 * first_tap + 3) - at(taps, 2 * first_tap + 1)
+        x0, w0 = x0 + at(taps, 2 * first_tap), at(taps, 2 * first_tap + 1)
     # The blocks that begin in the range.
     skipped = (begin_lane + block - 1) // block
     blocks = (min(end_lane, length) + block - 1) // block - skipped
     if blocks <= 0:
         return
-    units = segments * blocks
-    first, last = _cut(units * ((outputs + rows - 1) // rows), share, shares)
-    for tile in range(_quotient(first, units), _quotient(last + units - 1, units)):
-        # A short last tile begins early and fills some outputs again, with the same bits; so does a last block.
-        o = min(tile * rows, outputs - rows)
-        begin, end = max(first - tile * units, 0), min(last - tile * units, units)
-        for segment in range(_quotient(begin, blocks), _quotient(end + blocks - 1, blocks)):
-            x_row = x0 + at(pieces, piece + X) + o * x_step + segment * at(strips, strip + STRIP_X_STEP)
-            out_row = out0 + at(pieces, piece + OUT) + o * out_step + segment * at(strips, strip + STRIP_OUT_STEP)
-            first_block, end_block = max(begin - segment * blocks, 0), min(end - segment * blocks, blocks)
-            next_c = (skipped + first_block) * block
-            if next_c >= filters:
-                next_c %= filters
-            for b in range(skipped + first_block, skipped + end_block):
-                lane, c = b * block, next_c
-                next_c += block
-                while next_c >= filters:
-                    next_c -= filters
-                if multiple and lane > length - block:
-                    c -= lane - (length - block)
-                    lane = length - block
-                    while c < 0:
-                        c += filters
-                rest = length - lane
+    # A short last tile begins early and fills some outputs again, with the same bits; so does a last block.
+    tiles, last_output, last_lane = (outputs + rows - 1) // rows, outputs - rows, length - block if multiple else _ALL
+    outers, inners = (tiles * segments, blocks) if along_lanes else (blocks, tiles)
+    further = block if along_lanes else 0
+    c_more = further % filters if further >= filters else further
+    x_more, out_more = (
+        (block // len(spread), block // len(gathered)) if along_lanes else (rows * x_step, rows * out_step)
+    )
+    first, last = _cut(outers * inners, share, shares)
+    for outer in range(_quotient(first, inners), _quotient(last + inners - 1, inners)):
+        begin, end = max(first - outer * inners, 0), min(last - outer * inners, inners)
+        # First all but the last one, at equal distances, then that.
+        for turn in range(unknown(2)):
+            inner, count = (end - 1, 1) if turn else (begin, end - 1 - begin)
+            tile, segment, number = inner, np.int64(0), outer
+            if along_lanes:
+                tile, number = _quotient(outer, segments), inner
+                segment = outer - tile * segments
+            o, lane = min(tile * rows, last_output), min((skipped + number) * block, last_lane)
+            c = lane % filters if lane >= filters else lane
+            x_place = x0 + segment * at(strips, strip + STRIP_X_STEP) + o * x_step + lane // len(spread)
+            place = out0 + segment * at(strips, strip + STRIP_OUT_STEP) + o * out_step + lane // len(gathered)
+            for _ in range(count):
                 # Read before anything is stored, or the compiler would read it again for each output.
+                rest = length - lane
                 for v in range(vectors if len(gathered) == 1 else 1):
                     own, own_rest = c // len(gathered), rest // len(gathered)
                     put(offsets, v, _read(bias, own, v, own_rest, multiple and len(gathered) == 1))
                 for i in range(rows * vectors):
                     put(sums, i, zeros(out))
                 for r in range(run, run_end):
-                    run_x, run_w = x_row + at(runs, 2 * r) + lane // len(spread), at(runs, 2 * r + 1) + c
+                    run_x, run_w = x_place + at(runs, 2 * r), w0 + at(runs, 2 * r + 1) + c
                     if len(window) > 1:
-                        run_x, run_w = run_x + at(taps, 2 * first_tap), run_w + at(taps, 2 * first_tap + 1)
                         if multiple:
                             slide(
                                 sums, window, stride, x, run_x, unknown(distance), weights, run_w, unknown(w_step), rest
-                            )
+                            )  # fmt: skip
                         else:
                             slide_some(
                                 sums, window, stride, x, run_x, unknown(distance), weights, run_w, unknown(w_step), rest
@@ -248,40 +249,41 @@ def _tiles(
                                     put(sums, i, fma(get(data, v), get(factors, v), get(sums, i)))
                 step = unknown(out_step)
                 for p in range(rows):
-                    place = out_row + p * step + lane // len(gathered)
-                    _write(sums, p * vectors, vectors, gathered, offsets, out, place, rest, multiple)
+                    _write(sums, p * vectors, vectors, gathered, offsets, out, place + p * step, rest, multiple)
+                x_place, place, lane, c = x_place + x_more, place + out_more, lane + further, c + c_more
+                if c >= filters:
+                    c -= filters
 
 
-@_inlined
+@inlined
 def _line(
-    line: int, begin_lane: int, end_lane: int, tile_rows: Tile, tile_vectors: Tile, single: Tile, spread: Tile,
-    gathered: Tile, whole: Tile, window: Tile, stride: Tile, sizes: Sizes, strips: Array, runs: Array, pieces: Array,
-    taps: Array, x: Array, weights: Array, bias: Array, out: Array,
+    line: int, piece: int, begin_lane: int, end_lane: int, tile_rows: Tile, tile_vectors: Tile, single: Tile,
+    spread: Tile, gathered: Tile, whole: Tile, window: Tile, stride: Tile, sizes: Sizes, strips: Array, runs: Array,
+    pieces: Array, taps: Array, x: Array, weights: Array, bias: Array, out: Array,
 ) -> None:  # fmt: skip
-    """Fill some lanes of a share of the outputs of a strip."""
-    _, _, _, row_strips, shares, rows, x_image, out_image, filters = sizes
+    """Fill some lanes of a share of the outputs of a strip's piece."""
+    _, _, _, along_lanes, least, row_strips, shares, rows, x_image, out_image, filters = sizes
     place = _quotient(line, row_strips)
     strip_of_row, place_of_row = line - place * row_strips, _quotient(place, shares)
     share, image = place - place_of_row * shares, place_of_row // rows
     strip = 8 * ((place_of_row - image * rows) * row_strips + strip_of_row)
     x0, out0 = image * x_image + at(strips, strip + ROW_X), image * out_image + at(strips, strip + ROW_OUT)
-    for piece in range(0, 8 * pieces.shape[0], 8):
-        if at(pieces, piece + COUNT) < len(tile_rows):
-            if len(single) > 0:
-                _tiles(
-                    (0,), single, (0,), stride, spread, gathered, (), filters, begin_lane, end_lane, share, shares,
-                    strip, piece, strips, runs, pieces, taps, x, x0, weights, bias, out, out0,
-                )  # fmt: skip
-        elif len(window) > 1 and at(pieces, piece + WINDOW):
+    if at(pieces, piece + COUNT) < least:
+        if len(single) > 0:
             _tiles(
-                tile_rows, (0,), window, stride, (0,), (0,), whole, filters, begin_lane, end_lane, share, shares,
-                strip, piece, strips, runs, pieces, taps, x, x0, weights, bias, out, out0,
-            )  # fmt: skip
-        elif len(tile_vectors) > 0:
-            _tiles(
-                tile_rows, tile_vectors, (0,), stride, spread, gathered, whole, filters, begin_lane, end_lane, share,
+                (0,), single, (0,), stride, spread, gathered, (), along_lanes, filters, begin_lane, end_lane, share,
                 shares, strip, piece, strips, runs, pieces, taps, x, x0, weights, bias, out, out0,
             )  # fmt: skip
+    elif len(window) > 1 and at(pieces, piece + WINDOW):
+        _tiles(
+            tile_rows, (0,), window, stride, (0,), (0,), whole, along_lanes, filters, begin_lane, end_lane, share,
+            shares, strip, piece, strips, runs, pieces, taps, x, x0, weights, bias, out, out0,
+        )  # fmt: skip
+    elif len(tile_vectors) > 0:
+        _tiles(
+            tile_rows, tile_vectors, (0,), stride, spread, gathered, whole, along_lanes, filters, begin_lane,
+            end_lane, share, shares, strip, piece, strips, runs, pieces, taps, x, x0, weights, bias, out, out0,
+        )  # fmt: skip
 
 
 @Compiled
@@ -298,16 +300,17 @@ def fill(
     for part in prange(sizes[0]):
         first, last = _cut(sizes[1], np.int64(part), sizes[0])
         begin_lane, step = np.int64(0), sizes[2]
-        while begin_lane < sizes[8] or begin_lane == 0:
-            for line in range(first, last):
-                _line(
-                    line, begin_lane, begin_lane + step, tile_rows, tile_vectors, single, spread, gathered, whole,
-                    window, stride, sizes, strips, runs, pieces, taps, x, weights, bias, out,
-                )  # fmt: skip
+        while begin_lane < sizes[10] or begin_lane == 0:
+            for piece in range(0, 8 * pieces.shape[0], 8):
+                for line in range(first, last):
+                    _line(
+                        line, piece, begin_lane, begin_lane + step, tile_rows, tile_vectors, single, spread, gathered,
+                        whole, window, stride, sizes, strips, runs, pieces, taps, x, weights, bias, out,
+                    )  # fmt: skip
             begin_lane += step
 
 
-@_inlined
+@inlined
 def _gradient_line(
     line: int, c: int, tile_rows: Tile, tile_vectors: Tile, together: Tile, window: Tile, stride: Tile, spread: Tile,
     whole: Tile, sizes: Sizes, rows: Array, pieces: Array, tiles: Array, reads: Array, writes: Array, x: Array,
@@ -447,7 +450,8 @@ def _fill_call(
     # A cache line of channels at a time, so that the first cache holds the rows that its windows share.
     step = lane_count * _LINE // vector_bytes() if plan.window and not sideways else _ALL
     images = (_size(steps.reads, axes, "input_size"), _size(steps.writes, axes, "output_size"))
-    sizes = (min(_SHARES, lines), lines, step, plan.row_strips, shares, count, *images, filters)
+    along_lanes = int(step == _ALL)
+    sizes = (min(_SHARES, lines), lines, step, along_lanes, rows, plan.row_strips, shares, count, *images, filters)
     lengths = _lengths(rows, vectors, single, spread, gathered, int(whole), *(plan.window or (1, 1)))
     work = batch * math.prod(axis.output_size * axis.kernel_size for axis in axes) * filters
     tables = plan.strips, plan.runs, plan.pieces, plan.taps

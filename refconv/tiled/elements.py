@@ -30,7 +30,8 @@ from numba import prange
 
 from refconv.geometry import ConvGeometry
 from refconv.jit.launch import Compiled
-from refconv.tiled.contraction import Array, Sizes, Tile, clear, inlined
+from refconv.jit.parts import inlined
+from refconv.tiled.contraction import Array, Sizes, Tile, clear
 from refconv.tiled.links import Indices, axis_links
 from refconv.tiled.packing import transpose_square
 from refconv.tiled.plan import LONGEST_CHAIN, Positions, steps_of

@@ -20,10 +20,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
+from numba import prange
 
 from refconv.interpolation import adjoint_taps, axis_taps
 from refconv.jit.launch import Compiled
+from refconv.jit.parts import inlined
 from refconv.tiled.rows import steps_of
 from refconv.tiled.running import empty, flat, run
 from refconv.tiled.simd import (
@@ -51,8 +52,6 @@ Sizes = tuple[int, ...]
 _PARTS = 16
 # Elements of a cell below which its numbers are summed one at a time.
 _FEW = 4
-
-_inlined = njit(forceinline=True, error_model="numpy")
 
 
 class Taps:
@@ -104,7 +103,7 @@ def source_taps(sources: bytes, input_size: int) -> Taps:
     return Taps(adjoint_taps(tuple(((i, 1.0),) if i >= 0 else () for i in taken), input_size))
 
 
-@_inlined
+@inlined
 def _sum_block(
     block: Array, vectors: int, out: Array, out0: int, x: Array, x0: int, step: int, begins: Array, data: Array,
     weights: Array, number: int, rest: int, whole: bool,
@@ -128,7 +127,7 @@ def _sum_block(
             store_some(out, out0 + v * lane_count, rest - v * lane_count, get(block, v))
 
 
-@_inlined
+@inlined
 def _sum_vectors(
     tile: Any, out: Array, out0: int, x: Array, x0: int, step: int, begins: Array, data: Array, weights: Array,
     number: int, count: int,
@@ -143,7 +142,7 @@ def _sum_vectors(
         _sum_block(narrow, 1, out, out0 + c, x, x0 + c, step, begins, data, weights, number, count - c, False)
 
 
-@_inlined
+@inlined
 def _sum_cells(
     tile: Any, out: Array, out0: int, x: Array, x0: int, channels: int, begins: Array, data: Array, weights: Array
 ) -> None:  # fmt: skip
@@ -168,7 +167,7 @@ def _sum_cells(
                     set_at(out, out0 + o * channels + c, total)
 
 
-@_inlined
+@inlined
 def _sum_lines(
     tile: Any, part: int, sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins: Array,
     data: Array, weights: Array, x: Array, sums: Array, out: Array,
@@ -194,7 +193,7 @@ def sum_rows(
         )  # fmt: skip
 
 
-@_inlined
+@inlined
 def _sum_window(
     block: Array, vectors: int, out: Array, out0: int, x: Array, x0: int, x_row: int, channels: int,
     row_taps: tuple[int, int], row_data: Array, row_weights: Array, cell_taps: tuple[int, int], data: Array,
@@ -221,7 +220,7 @@ def _sum_window(
             store_some(out, out0, rest, get(block, v))
 
 
-@_inlined
+@inlined
 def _sum_windows(
     tile: Any, out: Array, out0: int, x: Array, x0: int, x_row: int, channels: int, row_taps: tuple[int, int],
     row_data: Array, row_weights: Array, begins: Array, data: Array, weights: Array, first: int, last: int,

@@ -11,7 +11,7 @@ from typing import Any
 from numba import prange
 
 from refconv.jit.launch import Compiled
-from refconv.tiled.contraction import inlined
+from refconv.jit.parts import inlined
 from refconv.tiled.simd import get, lanes_of, load, load_some, put, square, store, store_some, transpose
 
 

@@ -22,11 +22,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from refconv.geometry import AxisGeometry, ConvGeometry
 from refconv.jit.launch import Compiled
-from refconv.tiled.contraction import Array, Sizes, Tile, clear, fetch, inlined, set_aside
+from refconv.jit.parts import called, inlined
+from refconv.tiled.contraction import Array, Sizes, Tile, clear, fetch, set_aside
 from refconv.tiled.links import AxisClass, Indices, axis_classes
 from refconv.tiled.plan import LONGEST_CHAIN, SHORTEST_CHAIN, Positions, steps_of
 from refconv.tiled.simd import (
@@ -264,7 +265,7 @@ def fill(array: Array, first: int, count: int) -> None:
         store_some(array, first + i, count - i, zeros(array))
 
 
-@njit(error_model="numpy")
+@called
 def turn_square(a: Array, a0: int, a_step: int, rows: int, b: Array, b0: int, b_step: int, columns: int) -> None:
     """Copy ``a[i, j]`` to ``b[j, i]``, for as many of `rows` and `columns` as a vector has lanes."""
     lanes = lanes_of(b)
@@ -276,7 +277,7 @@ def turn_square(a: Array, a0: int, a_step: int, rows: int, b: Array, b0: int, b_
         store_some(b, b0 + j * b_step, rows if j < columns else 0, get(block, j))
 
 
-@njit(error_model="numpy")
+@called
 def turn(item: int, items: int, sizes: Sizes, sources: Array, channels: int, x: Array, turned: Array) -> None:
     """Lay out some lines of `x` (line, cell, channel) as (channel, place), with zeros around them."""
     lines, before, length, pitch, plane = sizes
@@ -308,7 +309,7 @@ def turn(item: int, items: int, sizes: Sizes, sources: Array, channels: int, x: 
         fill(turned, channels * plane, turned.size - channels * plane)
 
 
-@njit(error_model="numpy")
+@called
 def write_line(
     sums: Array, source: int, width: int, outputs: int, filters: int, out: Array, out0: int, step: int
 ) -> None:

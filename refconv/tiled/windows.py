@@ -6,11 +6,12 @@ tuple. A window is written out as straight-line code here, because LLVM does not
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
 from refconv.tiled import simd
@@ -31,11 +32,21 @@ class _Writer:
         self.llvm = simd._llvm_vector(vector)
         self.mask = None if count is None else simd._mask(builder, count, vector.lanes)
 
-    def read(self, array_type: Any, array: Any, first: Any, distance: Any, number: int) -> Any:
-        """Read the vector that lies `number` times `distance` behind `first`."""
+    def reads(self, array_type: Any, array: Any, first: Any, distance: Any) -> Iterator[Any]:
+        """Read the vector from `first` on, then the one that lies `distance` behind it, and so on.
+
+        Each pointer is made of the one before: as multiples of `distance` they would all need registers.
+        """
         builder, vector = self.builder, self.vector
-        offset = builder.add(first, builder.mul(distance, ir.Constant(_I64, number)))
-        pointer = simd._vector_pointer(self.context, builder, array_type, array, offset, vector, self.count)
+        offset, pointer = first, simd._pointer(self.context, builder, array_type, array, first, None)
+        while True:
+            if config.BOUNDSCHECK:
+                simd._vector_pointer(self.context, builder, array_type, array, offset, vector, self.count)
+            yield self._read(builder.bitcast(pointer, self.llvm.as_pointer()))
+            offset, pointer = builder.add(offset, distance), builder.gep(pointer, [distance])
+
+    def _read(self, pointer: Any) -> Any:
+        builder, vector = self.builder, self.vector
         if self.mask is None:
             value = builder.load(pointer)
             value.align = vector.dtype.bitwidth // 8
@@ -55,13 +66,11 @@ class _Writer:
         return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b, c])
 
 
-def _uses(rows: int, size: int, step: int) -> list[tuple[int, list[tuple[int, int]]]]:
-    """List the data of a window, each with the outputs and kernel elements that meet there."""
-    uses = [
-        (j, [(p, j - p * step) for p in range(rows) if 0 <= j - p * step < size])
-        for j in range((rows - 1) * step + size)
+def _uses(rows: int, size: int, step: int) -> list[list[tuple[int, int]]]:
+    """List, for each datum of a window, the outputs and kernel elements that meet there."""
+    return [
+        [(p, j - p * step) for p in range(rows) if 0 <= j - p * step < size] for j in range((rows - 1) * step + size)
     ]
-    return [(j, own) for j, own in uses if own]
 
 
 def _slide_code(vector: Any, rows: int, size: int, step: int, masked: bool) -> Codegen:
@@ -72,9 +81,8 @@ def _slide_code(vector: Any, rows: int, size: int, step: int, masked: bool) -> C
         writer = _Writer(context, builder, vector, count if masked else None)
         pointers = [builder.gep(sums, [ir.Constant(_I64, p)]) for p in range(rows)]
         totals = [builder.load(pointer) for pointer in pointers]
-        kernel = [writer.read(sig.args[6], weights, w0, w_step, k) for k in range(size)]
-        for j, uses in _uses(rows, size, step):
-            datum = writer.read(sig.args[3], x, x0, x_step, j)
+        kernel = list(itertools.islice(writer.reads(sig.args[6], weights, w0, w_step), size))
+        for uses, datum in zip(_uses(rows, size, step), writer.reads(sig.args[3], x, x0, x_step), strict=False):
             for p, k in uses:
                 totals[p] = writer.multiply_add(datum, kernel[k], totals[p])
         for pointer, total in zip(pointers, totals, strict=True):
@@ -111,8 +119,7 @@ def correlate(
         pointers = [builder.gep(args[0], [place]) for place in places]
         totals = [builder.load(pointer) for pointer in pointers]
         factors = [builder.load(builder.gep(args[8], [ir.Constant(_I64, p)])) for p in range(rows)]
-        for j, uses in _uses(rows, size, step):
-            datum = writer.read(sig.args[5], args[5], args[6], args[7], j)
+        for uses, datum in zip(_uses(rows, size, step), writer.reads(sig.args[5], *args[5:8]), strict=False):
             for p, k in uses:
                 totals[k] = writer.multiply_add(datum, factors[p], totals[k])
         for pointer, total in zip(pointers, totals, strict=True):

@@ -1,0 +1,88 @@
+"""Functions that are only ever part of kernels, compiled as little as that needs.
+
+Numba makes each function executable by itself, with an entry from Python and fully optimised, also where only
+other compiled functions call it. Kernels are made of many small functions, so that this is half of the time that
+they take to compile. What stands here is optimised as part of a kernel, and only there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from numba import njit
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
+
+__all__ = ["called", "inlined"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class _Part(JITCodeLibrary):
+    """Code that waits to be linked into a kernel."""
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """Return 0: there is nothing to call."""
+        return 0
+
+    @property
+    def codegen(self) -> Any:
+        """What is told the function's environment, which nothing asks for."""
+        return self
+
+    def set_env(self, name: str, environment: Any) -> None:
+        """Keep no environment."""
+
+
+class _PartCompiler(Compiler):
+    """Numba's compiler, but for a library that only kernels use."""
+
+    def __init__(self, typing_context: Any, target_context: Any, library: Any, *rest: Any) -> None:
+        library = _Part(target_context.codegen(), "part")
+        super().__init__(typing_context, target_context, library, *rest)
+
+
+_OPTIONS: dict[str, Any] = {
+    "error_model": "numpy",
+    "_nrt": False,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "pipeline_class": _PartCompiler,
+}
+
+
+def inlined(function: Function) -> Function:
+    """Let kernels call a function, each call written out in its place.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refconv.jit.launch import Compiled
+    >>> @inlined
+    ... def square(number):
+    ...     return number * number
+    >>> @Compiled
+    ... def squares(numbers):
+    ...     for i in range(numbers.size):
+    ...         numbers[i] = square(numbers[i])
+    >>> numbers = np.array([1.0, 2.0, 3.0])
+    >>> squares.serial(numbers)
+    >>> numbers
+    array([1., 4., 9.])
+    """
+    made: Function = njit(forceinline=True, **_OPTIONS)(function)
+    return made
+
+
+def called(function: Function) -> Function:
+    """Let kernels call a function that is in each kernel once, too long to be written out for every call."""
+    made: Function = njit(**_OPTIONS)(function)
+    return made
