@@ -401,13 +401,15 @@ class Call(NamedTuple):
     """All arguments of a kernel but the arrays, and its multiply-adds.
 
     Where a vector may reach over several cells, weights and bias are repeated so that it finds its lanes in
-    a row: `repeated` are the channels of such a row, and `repeated_bias` those of the bias.
+    a row: `repeated` are the channels of such a row, and `repeated_bias` those of the bias. `by_row` are arguments
+    with which each row is by itself.
     """
 
     arguments: tuple[Any, ...]
     work: int
     repeated: Array | None = None
     repeated_bias: Array | None = None
+    by_row: tuple[Any, ...] | None = None
 
 
 def _lengths(*lengths: int) -> tuple[tuple[int, ...], ...]:
@@ -442,6 +444,7 @@ def _fill_call(
     else:
         rows = min(max(sums // (2 * multiplier), 1), plan.widest)
     vectors = multiplier if (~windows & (counts >= rows)).any() else 0
+    alone = _lengths(1, 0, single, spread, gathered, 0, 1, 1)
     single = single if (counts < rows).any() else 0
     whole = plan.strips[:, STRIP_LANES].min() >= multiplier * lane_count
     count = len(plan.strips) // plan.row_strips
@@ -455,7 +458,8 @@ def _fill_call(
     lengths = _lengths(rows, vectors, single, spread, gathered, int(whole), *(plan.window or (1, 1)))
     work = batch * math.prod(axis.output_size * axis.kernel_size for axis in axes) * filters
     tables = plan.strips, plan.runs, plan.pieces, plan.taps
-    return Call((*lengths, sizes, *tables), work, repeated, repeated_bias)
+    by_row = (*alone, (*sizes[:4], _ALL, *sizes[5:]), *tables)
+    return Call((*lengths, sizes, *tables), work, repeated, repeated_bias, by_row)
 
 
 def _chosen_plan(
@@ -559,13 +563,15 @@ def _filling(
     call: Call, filters: int, written: int, dtype: np.dtype[Any]
 ) -> Callable[[Array, Array, Array | None, Array], None]:
     """Return what fills the last of its arguments, `written` channels a cell, by a call."""
-    arguments, work, repeated, repeated_bias = call
+    arguments, work, repeated, repeated_bias, by_row = call
+    by_row = by_row or arguments
     if repeated is None or repeated_bias is None:
         none = no_bias(written, dtype)
 
         def fill_directly(x: Array, weights: Array, bias: Array | None, out: Array) -> None:
             offsets = none if bias is None else flat(bias)
-            run(fill, work, *arguments, flat(x), flat(weights), offsets, out.reshape(-1))
+            arrays = flat(x), flat(weights), offsets, out.reshape(-1)
+            run(fill, work, *arguments, *arrays, meanwhile=(*by_row, *arrays))
 
         return fill_directly
     zeros, most = no_bias(repeated_bias.size, dtype), repeated_bias
@@ -573,7 +579,8 @@ def _filling(
     def fill_repeated(x: Array, weights: Array, bias: Array | None, out: Array) -> None:
         rows = weights.reshape(-1, filters).take(repeated, axis=1)
         offsets = zeros if bias is None else flat(bias.take(most))
-        run(fill, work, *arguments, flat(x), flat(rows), offsets, out.reshape(-1))
+        arrays = flat(x), flat(rows), offsets, out.reshape(-1)
+        run(fill, work, *arguments, *arrays, meanwhile=(*by_row, *arrays))
 
     return fill_repeated
 

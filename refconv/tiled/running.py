@@ -48,27 +48,28 @@ _work_so_far: Counter[Compiled] = Counter()
 _on_disk: dict[tuple[Any, ...], bool] = {}
 
 
-def run(kernel: Compiled, work: int, *arguments: Any) -> None:
+def run(kernel: Compiled, work: int, *arguments: Any, meanwhile: Sequence[Any] | None = None) -> None:
     """Run a kernel on one thread or on all, whichever the work is worth.
 
     Compiling for all threads takes twice as long, so a kernel has to do some work before, unless it is on disk.
+    So it has for what takes longer to compile than with the arguments `meanwhile`, which give the same bits.
     """
-    if (
-        work >= PARALLEL_WORK
-        and threads_are_of_use()
-        and (_work_so_far.get(kernel, 0) > WORK_BEFORE_THREADS or _is_worth_threads(kernel, work, arguments))
-    ):
+    worth = _work_so_far.get(kernel, 0) > WORK_BEFORE_THREADS
+    many = work >= PARALLEL_WORK and threads_are_of_use()
+    if many and (worth or _is_worth_compiling(kernel, "parallel", work, arguments)):
         launch(kernel.parallel, *arguments)
-    else:
+    elif meanwhile is None or worth or _is_worth_compiling(kernel, "serial", 0 if many else work, arguments):
         kernel.serial(*arguments)
+    else:
+        kernel.serial(*meanwhile)
 
 
-def _is_worth_threads(kernel: Compiled, work: int, arguments: Sequence[Any]) -> bool:
+def _is_worth_compiling(kernel: Compiled, variant: str, work: int, arguments: Sequence[Any]) -> bool:
     _work_so_far[kernel] += work
     # What sets the signatures of one kernel apart.
-    key = (kernel, arguments[-1].dtype, *(len(size) for size in arguments if type(size) is tuple))
+    key = (kernel, variant, arguments[-1].dtype, *(len(size) for size in arguments if type(size) is tuple))
     if key not in _on_disk:
-        _on_disk[key] = is_kept(kernel.parallel, arguments)
+        _on_disk[key] = is_kept(getattr(kernel, variant), arguments)
     return _on_disk[key] or _work_so_far[kernel] > WORK_BEFORE_THREADS
 
 
