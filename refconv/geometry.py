@@ -361,6 +361,16 @@ class ConvGeometry:
         """Return the geometry of the adjoint map: input and output change places."""
         return ConvGeometry(tuple(axis.adjoint() for axis in self.axes), self.groups)
 
+    def pointwise(self) -> ConvGeometry:
+        """Return the geometry of a step that mixes the channels of each output, as after a depthwise one.
+
+        Examples
+        --------
+        >>> ConvGeometry((AxisGeometry(9, 3, stride=2),)).pointwise().axes[0][:2]
+        (4, 1)
+        """
+        return ConvGeometry(tuple(AxisGeometry(size, 1) for size in self.output_size))
+
     def check_channels(self, channels: int, filters: int) -> None:
         """Check that the channels and the filters divide into the groups (G10, G11).
 

@@ -24,7 +24,7 @@ import numpy as np
 from refconv import functional as fn
 from refconv.tiled import running
 
-running.PARALLEL_WORK = math.inf
+running.PARALLEL_WORK, running.WORK_BEFORE_THREADS = math.inf, -1
 rng = np.random.default_rng(0)
 
 def random(*shape):

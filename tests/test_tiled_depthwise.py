@@ -17,7 +17,7 @@ from refconv.functional import (
 )
 from refconv.functional.backend import BACKENDS
 from refconv.tiled import depthwise as tiled
-from refconv.tiled import running
+from refconv.tiled import running, separable
 
 pytestmark = pytest.mark.skipif(not running.available(), reason="the tiled backend needs the JIT")
 
@@ -65,6 +65,12 @@ def setting(case, dtype=np.float32, batch=2):
         "dy": (batch, *geometry.output_size, channels * multiplier),
     }
     return {name: generator.normal(size=shape).astype(dtype) for name, shape in shapes.items()}, words, geometry
+
+
+@pytest.fixture(autouse=True)
+def in_full(monkeypatch):
+    """Run the kernels that take longest to compile, too, which a process does after some work."""
+    monkeypatch.setattr(running, "WORK_BEFORE_THREADS", -1)
 
 
 def results(arrays, words, backend):
@@ -132,7 +138,6 @@ def test_the_same_bits_for_any_threads_and_any_split_of_the_batch(case, monkeypa
     arrays, words, _ = setting(case, batch=3)
     serial = results(arrays, words, "tiled")
     monkeypatch.setattr(running, "PARALLEL_WORK", 0)
-    monkeypatch.setattr(running, "WORK_BEFORE_THREADS", -1)
     before = numba.get_num_threads()
     try:
         for threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
@@ -145,6 +150,17 @@ def test_the_same_bits_for_any_threads_and_any_split_of_the_batch(case, monkeypa
         own = {name: array[n : n + 1] if name in ("x", "dy") else array for name, array in arrays.items()}
         for ours, right in zip(results(own, words, "tiled")[:2], serial[:2], strict=True):
             np.testing.assert_array_equal(ours[0], right[n])
+
+
+@pytest.mark.parametrize("case", [CASES[0], CASES[2]], ids=str)
+def test_what_runs_until_more_is_compiled_gives_the_same_bits(case, monkeypatch):
+    arrays, words, _ = setting(case)
+    right = results(arrays, words, "tiled")
+    monkeypatch.setattr(running, "WORK_BEFORE_THREADS", 10**18)
+    monkeypatch.setattr(running, "_on_disk", {})
+    monkeypatch.setattr(running, "is_kept", lambda kernel, arguments: False)
+    for ours, wanted in zip(results(arrays, words, "tiled"), right, strict=True):
+        np.testing.assert_array_equal(ours, wanted)
 
 
 def guarded(shape, dtype=np.float32):
@@ -261,9 +277,9 @@ def test_separable(multiplier):
 def test_separable_takes_images_together_or_apart(monkeypatch):
     arrays, _, geometry = setting(CASES[0], batch=3)
     pointwise = np.ones((1, 1, 5, 2), np.float32)
-    together = tiled.separable(geometry, arrays["x"], arrays["weights"], pointwise)
-    monkeypatch.setattr(tiled, "_BETWEEN", 1)
-    np.testing.assert_array_equal(tiled.separable(geometry, arrays["x"], arrays["weights"], pointwise), together)
+    together = separable.separable(geometry, arrays["x"], arrays["weights"], pointwise)
+    monkeypatch.setattr(separable, "_BETWEEN", 1)
+    np.testing.assert_array_equal(separable.separable(geometry, arrays["x"], arrays["weights"], pointwise), together)
 
 
 def test_empty_batch():

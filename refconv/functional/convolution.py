@@ -660,25 +660,20 @@ def _plan_separable(
     size = bytes_of((*cells, between + filters), result if backend == "tiled" else loop_dtype(result))
     check_memory("x", describe(signal), f"the output of shape {(*cells, filters)}", size)
     if backend == "tiled":
-        from refconv.tiled import depthwise as tiled_depthwise
+        from refconv.tiled import separable
 
         check_index_range(geometry.axes)
-        ready = tiled_depthwise.ready_separable(geometry, cells[0], channels, multiplier, filters, result)
+        ready = separable.ready_separable(geometry, cells[0], channels, multiplier, filters, result)
         given = signal, depthwise, pointwise, None if bias is None else offsets
         return tiled_call(ready, given, result, data_format, out)
 
     def run(x: Array, depthwise: Array, pointwise: Array, bias: Array, out: Array | None) -> Array:
         no_offsets = np.zeros(between, np.int64)
         columns = run_depthwise(geometry, loop_dtype(result), x, depthwise, no_offsets, backend)
-        computed = _run_conv(mixing_geometry(geometry), result, columns, pointwise, bias, backend)
+        computed = _run_conv(geometry.pointwise(), result, columns, pointwise, bias, backend)
         return delivered(computed, result, data_format, out)
 
     return Call(run, (signal, depthwise, pointwise, offsets))
-
-
-def mixing_geometry(geometry: ConvGeometry) -> ConvGeometry:
-    """Return the geometry of the pointwise step that follows a depthwise one."""
-    return ConvGeometry(tuple(AxisGeometry(size, 1) for size in geometry.output_size))
 
 
 def _read_bias(bias: Any, filters: int) -> Array:

@@ -37,7 +37,6 @@ from refconv.functional.convolution import (
     conv_call,
     conv_geometry,
     conv_transpose_call,
-    mixing_geometry,
     plan_conv_transpose_with,
     plan_conv_with,
     run_depthwise,
@@ -933,7 +932,7 @@ def _plan_separable_grad_input(
     result = result_dtype(*operands)
     check_out(out, shape, result, data_format, *operands)
     backend = _separable_backend(backend, result, *operands)
-    mixing = mixing_geometry(geometry)
+    mixing = geometry.pointwise()
     if backend == "tiled":
         from refconv.tiled import separable
 
@@ -1034,7 +1033,7 @@ def _plan_separable_grad_weights(
     result = result_dtype(*operands)
     _check_pair(out, (depthwise.shape, pointwise.shape), result, *operands)
     backend = _separable_backend(backend, result, gradient, signal, depthwise, pointwise)
-    mixing = mixing_geometry(geometry)
+    mixing = geometry.pointwise()
     if backend == "tiled":
         from refconv.tiled import separable
 

@@ -1,22 +1,23 @@
 """Functions that are only ever part of kernels, compiled as little as that needs.
 
 Numba makes each function executable by itself, with an entry from Python and fully optimised, also where only
-other compiled functions call it. Kernels are made of many small functions, so that this is half of the time that
-they take to compile. What stands here is optimised as part of a kernel, and only there.
+other compiled functions call it. Kernels are made of many small functions, so that this is a third to half of the
+time that they take to compile. What stands here is optimised as part of a kernel, and only there.
+
+Parts count no references: they own no array, and what is not optimised before it is linked keeps its counting, which
+took a third of the time of a depthwise kernel.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from numba import njit
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
 __all__ = ["called", "inlined"]
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class _Part(JITCodeLibrary):
@@ -59,7 +60,7 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-def inlined(function: Function) -> Function:
+def inlined(function: Callable[..., Any]) -> Any:
     """Let kernels call a function, each call written out in its place.
 
     Examples
@@ -78,11 +79,9 @@ def inlined(function: Function) -> Function:
     >>> numbers
     array([1., 4., 9.])
     """
-    made: Function = njit(forceinline=True, **_OPTIONS)(function)
-    return made
+    return njit(forceinline=True, **_OPTIONS)(function)
 
 
-def called(function: Function) -> Function:
+def called(function: Callable[..., Any]) -> Any:
     """Let kernels call a function that is in each kernel once, too long to be written out for every call."""
-    made: Function = njit(**_OPTIONS)(function)
-    return made
+    return njit(**_OPTIONS)(function)

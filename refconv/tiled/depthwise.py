@@ -116,8 +116,6 @@ _BLOCK = 256
 _PARTS = 16
 # Bytes of a cache line.
 _LINE = 64
-# Bytes between the two steps of a separable convolution.
-_BETWEEN = 2**21
 
 
 @inlined
@@ -602,77 +600,6 @@ def depthwise(
     """
     channels, multiplier = weights.shape[-2:]
     return ready_depthwise(geometry, len(x), channels, multiplier, x.dtype)(x, weights, bias, out)
-
-
-def ready_separable(
-    geometry: ConvGeometry, batch: int, channels: int, multiplier: int, filters: int, dtype: np.dtype[Any]
-) -> Callable[[Array, Array, Array, Array | None, Array | None], Array]:
-    """Plan a `separable` of given sizes, once for many calls.
-
-    Parameters
-    ----------
-    geometry : ConvGeometry
-        Of the depthwise step.
-    batch, channels, multiplier, filters : int
-    dtype : dtype
-        Of all arrays.
-
-    Returns
-    -------
-    callable
-        From `x`, `weights`, `pointwise`, `bias` and `out`, the last two arrays or None, to `out`.
-    """
-    shape, columns = (batch, *geometry.output_size, filters), channels * multiplier
-    together = max(1, min(_BETWEEN // (math.prod(geometry.output_size) * columns * dtype.itemsize), batch))
-    mixing = ConvGeometry(tuple(AxisGeometry(size, 1) for size in geometry.output_size))
-    turns = [
-        (
-            slice(first, last),
-            ready_depthwise(geometry, last - first, channels, multiplier, dtype),
-            ready_conv(mixing, last - first, columns, filters, dtype),
-        )
-        for first in range(0, batch, together)
-        for last in [min(first + together, batch)]
-    ]
-
-    def call(x: Array, weights: Array, pointwise: Array, bias: Array | None, out: Array | None) -> Array:
-        if out is None:
-            out = empty(shape, dtype)
-        between = empty((together, *geometry.output_size, columns), dtype)
-        for images, convolve, mix in turns:
-            mixed = convolve(x[images], weights, None, between[: images.stop - images.start])
-            mix(mixed, pointwise, bias, out[images])
-        return out
-
-    return call
-
-
-def separable(
-    geometry: ConvGeometry,
-    x: Array,
-    weights: Array,
-    pointwise: Array,
-    bias: Array | None = None,
-    out: Array | None = None,
-) -> Array:
-    """Convolve each channel by itself, then mix the channels of each cell.
-
-    The steps take turns, some images at a time, so that what is between them stays in the cache.
-
-    Parameters
-    ----------
-    geometry : ConvGeometry
-        Of the depthwise step.
-    x : ndarray, shape (batch, in..., channels)
-    weights : ndarray, shape (k..., channels, multiplier)
-    pointwise : ndarray, shape (1..., channels * multiplier, filters)
-    bias : ndarray, shape (filters,), optional
-    out : ndarray, shape (batch, out..., filters), optional
-        Filled and returned.
-    """
-    channels, multiplier = weights.shape[-2:]
-    call = ready_separable(geometry, len(x), channels, multiplier, pointwise.shape[-1], x.dtype)
-    return call(x, weights, pointwise, bias, out)
 
 
 def ready_depthwise_grad_input(

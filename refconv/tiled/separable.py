@@ -1,23 +1,108 @@
-"""Gradients of a separable convolution: back through the pointwise step, then through the depthwise one."""
+"""Separable convolution and its gradients: a depthwise step, then a pointwise one, and back through both."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from refconv.geometry import AxisGeometry, ConvGeometry
-from refconv.tiled.cpu import ready_conv_grad_weights, ready_conv_transpose
+from refconv.geometry import ConvGeometry
+from refconv.tiled.cpu import ready_conv, ready_conv_grad_weights, ready_conv_transpose
 from refconv.tiled.depthwise import ready_depthwise, ready_depthwise_grad_input, ready_depthwise_grad_weights
+from refconv.tiled.running import empty
 
 Array = npt.NDArray[Any]
 DType = np.dtype[Any]
 
+# Bytes between the two steps.
+_BETWEEN = 2**21
+# As many weights NumPy transposes in the time of some calls, and no kernel need be compiled for that.
+_FEW_WEIGHTS = 2**14
 
-def _mixing(geometry: ConvGeometry) -> ConvGeometry:
-    return ConvGeometry(tuple(AxisGeometry(size, 1) for size in geometry.output_size))
+
+def ready_separable(
+    geometry: ConvGeometry, batch: int, channels: int, multiplier: int, filters: int, dtype: DType
+) -> Callable[[Array, Array, Array, Array | None, Array | None], Array]:
+    """Plan a `separable` of given sizes, once for many calls.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        Of the depthwise step.
+    batch, channels, multiplier, filters : int
+    dtype : dtype
+        Of all arrays.
+
+    Returns
+    -------
+    callable
+        From `x`, `weights`, `pointwise`, `bias` and `out`, the last two arrays or None, to `out`.
+    """
+    shape, columns = (batch, *geometry.output_size, filters), channels * multiplier
+    together = max(1, min(_BETWEEN // (math.prod(geometry.output_size) * columns * dtype.itemsize), batch))
+    turns = [
+        (
+            slice(first, last),
+            ready_depthwise(geometry, last - first, channels, multiplier, dtype),
+            ready_conv(geometry.pointwise(), last - first, columns, filters, dtype),
+        )
+        for first in range(0, batch, together)
+        for last in [min(first + together, batch)]
+    ]
+
+    def call(x: Array, weights: Array, pointwise: Array, bias: Array | None, out: Array | None) -> Array:
+        if out is None:
+            out = empty(shape, dtype)
+        between = empty((together, *geometry.output_size, columns), dtype)
+        for images, convolve, mix in turns:
+            mixed = convolve(x[images], weights, None, between[: images.stop - images.start])
+            mix(mixed, pointwise, bias, out[images])
+        return out
+
+    return call
+
+
+def separable(
+    geometry: ConvGeometry,
+    x: Array,
+    weights: Array,
+    pointwise: Array,
+    bias: Array | None = None,
+    out: Array | None = None,
+) -> Array:
+    """Convolve each channel by itself, then mix the channels of each cell.
+
+    The steps take turns, some images at a time, so that what is between them stays in the cache.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        Of the depthwise step.
+    x : ndarray, shape (batch, in..., channels)
+    weights : ndarray, shape (k..., channels, multiplier)
+    pointwise : ndarray, shape (1..., channels * multiplier, filters)
+    bias : ndarray, shape (filters,), optional
+    out : ndarray, shape (batch, out..., filters), optional
+        Filled and returned.
+    """
+    channels, multiplier = weights.shape[-2:]
+    call = ready_separable(geometry, len(x), channels, multiplier, pointwise.shape[-1], x.dtype)
+    return call(x, weights, pointwise, bias, out)
+
+
+def _ready_unmix(
+    geometry: ConvGeometry, batch: int, columns: int, filters: int, dtype: DType
+) -> Callable[[Array, Array], Array]:
+    """Plan the gradient to what is between the steps."""
+    mixing = geometry.pointwise()
+    if columns * filters > _FEW_WEIGHTS:
+        unmix = ready_conv_transpose(mixing.adjoint(), batch, filters, columns, dtype)
+        return lambda dy, pointwise: unmix(dy, pointwise)
+    convolve = ready_conv(mixing, batch, filters, columns, dtype)
+    return lambda dy, pointwise: convolve(dy, np.ascontiguousarray(pointwise.swapaxes(-1, -2)))
 
 
 def ready_separable_grad_input(
@@ -38,7 +123,7 @@ def ready_separable_grad_input(
     callable
         From `dy`, the weights of both steps and `out`, the last an array or None, to `out`.
     """
-    unmix = ready_conv_transpose(_mixing(geometry).adjoint(), batch, filters, channels * multiplier, dtype)
+    unmix = _ready_unmix(geometry, batch, channels * multiplier, filters, dtype)
     back = ready_depthwise_grad_input(geometry, batch, channels, multiplier, dtype)
 
     def call(dy: Array, weights: Array, pointwise: Array, out: Array | None) -> Array:
@@ -65,11 +150,11 @@ def ready_separable_grad_weights(
     callable
         From `x`, `dy`, the weights of both steps and two arrays to fill, or None, to the two arrays.
     """
-    columns, mixing = channels * multiplier, _mixing(geometry)
-    unmix = ready_conv_transpose(mixing.adjoint(), batch, filters, columns, dtype)
+    columns = channels * multiplier
+    unmix = _ready_unmix(geometry, batch, columns, filters, dtype)
     convolve = ready_depthwise(geometry, batch, channels, multiplier, dtype)
     of_weights = ready_depthwise_grad_weights(geometry, batch, channels, multiplier, dtype)
-    of_pointwise = ready_conv_grad_weights(mixing, batch, columns, filters, dtype)
+    of_pointwise = ready_conv_grad_weights(geometry.pointwise(), batch, columns, filters, dtype)
 
     def call(
         x: Array, dy: Array, weights: Array, pointwise: Array, out: tuple[Array, Array] | None
