@@ -73,19 +73,14 @@ def repeated(plan: Callable[..., Call], operands: tuple[Any, ...], words: tuple[
     ConvError
         Whatever the plan finds wrong.
     """
-    parts: list[Any] = [plan, words]
     outs = out if type(out) is tuple else (out,)
+    parts: list[Any] = [plan, words, *map(type, outs)]
     try:
-        for array in operands:
+        for array in operands + outs:
             if array is None:
                 parts.append(None)
             else:
                 parts += type(array) in _ARRAYS, array.shape, array.dtype, array.flags.num
-        for array in outs:
-            if array is None:
-                parts.append(None)
-            else:
-                parts += type(array), array.shape, array.dtype, array.flags.num
         key = tuple(parts)
         kept = _kept.get(key)
     except (AttributeError, TypeError):  # What is no array, or a word that may change.

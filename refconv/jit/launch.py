@@ -17,14 +17,16 @@ import numba
 
 from refconv.jit.kernel_cache import keep_on_disk
 
-_launch_lock = threading.Lock()
+launch_lock = threading.Lock()
+"""Whoever launches several threads holds it; another one in a forked child."""
+
 _may_launch_threads = True
 
 
 def _after_fork_in_child() -> None:
     """Keep to one thread in a forked child: OpenMP ends a child that inherited its threads."""
-    global _launch_lock, _may_launch_threads
-    _launch_lock = threading.Lock()
+    global launch_lock, _may_launch_threads
+    launch_lock = threading.Lock()
     try:
         _may_launch_threads = _may_launch_threads and numba.threading_layer() in ("tbb", "workqueue")
     except ValueError:  # No layer was chosen yet; the default one is OpenMP.
@@ -43,7 +45,7 @@ def threads_are_of_use() -> bool:
 
 def launch(kernel: Callable[..., None], *arguments: Any) -> None:
     """Call a kernel that is compiled for all threads, one launch at a time."""
-    with _launch_lock:
+    with launch_lock:
         kernel(*arguments)
 
 

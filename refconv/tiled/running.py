@@ -13,8 +13,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from refconv.jit import launch as launching
 from refconv.jit.kernel_cache import is_kept
-from refconv.jit.launch import Compiled, launch, threads_are_of_use
+from refconv.jit.launch import Compiled
 
 Array = npt.NDArray[Any]
 
@@ -55,9 +56,11 @@ def run(kernel: Compiled, work: int, *arguments: Any, meanwhile: Sequence[Any] |
     So it has for what takes longer to compile than with the arguments `meanwhile`, which give the same bits.
     """
     worth = _work_so_far.get(kernel, 0) > WORK_BEFORE_THREADS
-    many = work >= PARALLEL_WORK and threads_are_of_use()
+    many = work >= PARALLEL_WORK and launching.threads_are_of_use()
     if many and (worth or _is_worth_compiling(kernel, "parallel", work, arguments)):
-        launch(kernel.parallel, *arguments)
+        # As `launching.launch` does, without handing the arguments on once more.
+        with launching.launch_lock:
+            kernel.parallel(*arguments)
     elif meanwhile is None or worth or _is_worth_compiling(kernel, "serial", 0 if many else work, arguments):
         kernel.serial(*arguments)
     else:
