@@ -371,7 +371,20 @@ def _ready_take(
         return lambda x, out: empty(shape, dtype) if out is None else out
     cell = channels * dtype.itemsize // unit
     kernel, arguments = _chosen(sources, input_size, batch, cell, _bits(value, dtype, unit))
-    work, numbers = math.prod(shape[:-1]) * cell * _WORTH, _NUMBERS[unit]
+    again = functools.partial(_ready_take, sources, input_size, batch, channels, dtype, value, dtype.itemsize)
+    return _moving(kernel, math.prod(shape[:-1]) * cell * _WORTH, arguments, shape, dtype, _NUMBERS[unit], again)
+
+
+def _moving(
+    kernel: Compiled,
+    work: int,
+    arguments: tuple[Any, ...],
+    shape: Sizes,
+    dtype: np.dtype[Any],
+    numbers: np.dtype[Any],
+    again: Callable[[], Callable[[Array, Array | None], Array]],
+) -> Callable[[Array, Array | None], Array]:
+    """Return what moves data as whole `numbers`; by a plan made again for elements where they do not begin at these."""
 
     def call(x: Array, out: Array | None) -> Array:
         if out is None:
@@ -384,7 +397,7 @@ def _ready_take(
         if flags & ALIGNED:
             run(kernel, work, *arguments, _writable(data), target)
             return out
-        return _ready_take(sources, input_size, batch, channels, dtype, value, dtype.itemsize)(x, out)
+        return again()(x, out)
 
     return call
 
@@ -482,26 +495,12 @@ def _ready_unfold(
     if batch == 0:
         return lambda x, out: empty(shape, dtype) if out is None else out
     rows, begins, runs = _unfold_plan(geometry)
-    cell, numbers = channels * dtype.itemsize // unit, _NUMBERS[unit]
+    cell = channels * dtype.itemsize // unit
     x_image, out_row = math.prod(geometry.input_size) * cell, geometry.output_size[-1] * elements * cell
     sizes = (len(rows), x_image, elements // inner, inner, cell, out_row)
     arguments = (batch * len(rows), sizes, np.where(rows < 0, -1, rows * cell), begins, runs)
-    work = batch * len(rows) * out_row * _WORTH
-
-    def call(x: Array, out: Array | None) -> Array:
-        if out is None:
-            out = empty(shape, dtype)
-        data, target = np.frombuffer(x, numbers), np.frombuffer(out, numbers)
-        flags = data.flags.num & target.flags.num
-        if flags & FITTING == FITTING:
-            run(unfold_rows, work, *arguments, data, target)
-            return out
-        if flags & ALIGNED:
-            run(unfold_rows, work, *arguments, _writable(data), target)
-            return out
-        return _ready_unfold(geometry, batch, channels, dtype, dtype.itemsize)(x, out)
-
-    return call
+    again = functools.partial(_ready_unfold, geometry, batch, channels, dtype, dtype.itemsize)
+    return _moving(unfold_rows, batch * len(rows) * out_row * _WORTH, arguments, shape, dtype, _NUMBERS[unit], again)
 
 
 def unfold(geometry: ConvGeometry, x: Array, out: Array | None = None) -> Array:

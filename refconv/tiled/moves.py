@@ -132,12 +132,9 @@ def ask(typingctx: Any, array: Any, offset: Any) -> tuple[Any, Codegen]:
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         pointer = simd._pointer(context, builder, sig.args[0], args[0], args[1], None)
         line = builder.bitcast(pointer, ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [line.type, _I32, _I32, _I32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
         for begin in range(0, _WIDE * simd.vector_bytes(), _LINE):
-            place = builder.gep(line, [ir.Constant(_I32, begin)])
-            # To be read, into the nearest cache, data. Asking to write gains nothing.
-            builder.call(function, [place, *(ir.Constant(_I32, flag) for flag in (0, 3, 1))])
+            # Asking to write gains nothing.
+            simd._ask_for(builder, builder.gep(line, [ir.Constant(_I32, begin)]), nearness=3)
         return context.get_dummy_value()
 
     return types.void(array, types.intp), codegen

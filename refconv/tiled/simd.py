@@ -228,15 +228,18 @@ def prefetch(typingctx: Any, array: Any, offset: Any) -> tuple[Any, Codegen]:
     """Ask for the cache line of one element; the offset may lie anywhere, also outside the array."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        data = _pointer(context, builder, sig.args[0], args[0], args[1], None)
-        pointer = builder.bitcast(data, ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        # To be read, into the processor's second cache, data.
-        builder.call(function, [pointer, *(ir.Constant(_I32, flag) for flag in (0, 2, 1))])
+        _ask_for(builder, _pointer(context, builder, sig.args[0], args[0], args[1], None), nearness=2)
         return context.get_dummy_value()
 
     return types.void(array, types.intp), codegen
+
+
+def _ask_for(builder: Any, pointer: Any, nearness: int) -> None:
+    """Ask for a cache line of data, to be read, into the processor's first cache with 3, into its second with 2."""
+    line = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+    kind = ir.FunctionType(ir.VoidType(), [line.type, _I32, _I32, _I32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [line, *(ir.Constant(_I32, flag) for flag in (0, nearness, 1))])
 
 
 @intrinsic
