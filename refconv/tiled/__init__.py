@@ -38,8 +38,9 @@ reaches 110 to 114 there.
     alternate cache lines: 28x28x128 from 160 to 220, 7x7x512 from 182 to 206.
 12. Sums in chains of at most 192 products, added up through memory: 1 to 3 % slower, and errors 2 to 5 times smaller
     with 576 to 4608 products; those of one long chain were up to 5 times PyTorch's. Each chain starts from zero:
-    with sums that live on from chain to chain, 1x1 fell from 94 to 57. Earlier chains wait on the stack: in an array
-    that threads share, 3 % more on two of them (1x1 to 256 from 500 us to 482).
+    with sums that live on from chain to chain, 1x1 fell from 94 to 57. Earlier chains wait in the output, and the
+    first one begins with the bias, with no division a tile: the end of a chain of a 6x4 tile costs 75 cycles (1x1 to
+    256 from 479 us to 462); on the stack, which the compiler keeps apart for every way that leads there, 180.
 13. Three tiles instead of five: with one vector, 8 rows reach 110 where 14 reach 70 to 100 (16 filters a group).
 
 Tried and dropped: a padded copy of small maps (no faster on 7x7 with 6x4, and an infinite weight times padding is

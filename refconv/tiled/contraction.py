@@ -8,7 +8,8 @@ over the runs `r` of a segment and the steps `k` of a run: one number of `x` is 
 and multiplied with a vector of `weights`. The tables of offsets are the whole difference between
 convolution, transposed convolution, their gradients, one to three axes, strides and dilations; see
 `refconv.tiled.plan`. A row's sum takes its terms in the order of the tables, whatever the tile is. Chains of some
-200 terms are summed by themselves and then added up, which keeps rounding errors small; a bias comes last.
+200 terms are summed by themselves and then added up, which keeps rounding errors small; the first one begins with
+the bias, and earlier ones wait in the output.
 
 The sizes of the tile travel as the lengths of two tuples, so that kernels for all of them are
 compiled from the functions of this module and found again on disk.
@@ -94,22 +95,31 @@ def fetch(sums: Any, count: int, scratch: Array, place: int) -> None:
 
 
 @inlined
-def store_with_bias(
-    sums: Any, factors: Any, rows: int, vectors: int, bias: Array, first: int, out: Array, writes: Array, tile: int,
-    out0: int, count: int,
+def add_before(
+    sums: Any, rows: int, vectors: int, out: Array, writes: Array, tile: int, out0: int, count: int
 ) -> None:  # fmt: skip
-    """Add the bias of each lane to the sums of a tile, and store them."""
+    """Add what the chain before has stored to the sums of a tile."""
     lanes = lanes_of(out)
-    for v in range(vectors):
-        put(factors, v, load_some(bias, first + v * lanes, count - v * lanes))
     for p in range(rows):
         offset = out0 + at(writes, tile + p)
         for v in range(vectors):
-            total = add(get(sums, p * vectors + v), get(factors, v))
+            before = load_some(out, offset + v * lanes, count - v * lanes)
+            put(sums, p * vectors + v, add(before, get(sums, p * vectors + v)))
+
+
+@inlined
+def store_tile(
+    sums: Any, rows: int, vectors: int, out: Array, writes: Array, tile: int, out0: int, count: int
+) -> None:  # fmt: skip
+    """Store the sums of a tile, of each row the first `count` lanes."""
+    lanes = lanes_of(out)
+    for p in range(rows):
+        offset = out0 + at(writes, tile + p)
+        for v in range(vectors):
             if count >= (v + 1) * lanes:
-                store(out, offset + v * lanes, total)
+                store(out, offset + v * lanes, get(sums, p * vectors + v))
             else:
-                store_some(out, offset + v * lanes, count - v * lanes, total)
+                store_some(out, offset + v * lanes, count - v * lanes, get(sums, p * vectors + v))
 
 
 @Compiled
@@ -129,36 +139,53 @@ def contract(
         first = group * filters + block * block_size
         count = filters - block * block_size
         sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
-        aside = registers(out, tile_rows, tile_vectors)
+        biases = registers(out, (0,), tile_vectors)
+        for v in range(vectors):
+            put(biases, v, load_some(bias, first + v * lanes_of(out), count - v * lanes_of(out)))
+        x_group, weights_block = group * channels, group * w_group + block * w_block
         for s in range(segments.shape[0]):
             segment = s * CONV_COLUMNS
             tiles = at(segments, segment + TILES)
             total = at(segments, segment + OUTERS) * tiles
             # The short segments would otherwise all fall to the last chunk.
             turn = (chunk + s) % chunks
-            for u in range(total * turn // chunks, total * (turn + 1) // chunks):
-                outer = at(segments, segment + OUTER) + u // tiles
-                tile = (at(segments, segment + TILE) + u % tiles) * rows
-                run_begin, run_end = at(segments, segment + RUN), at(segments, segment + RUN_END)
-                chain = at(segments, segment + CHAIN)
-                # Outputs that read nothing have one empty chain.
-                for run in range(run_begin, max(run_end, run_begin + 1), chain):
-                    clear(sums, rows * vectors, out)
-                    for r in range(run, min(run + chain, run_end)):
+            begin, end = total * turn // chunks, total * (turn + 1) // chunks
+            if begin == end:
+                continue
+            run_begin, run_end = at(segments, segment + RUN), at(segments, segment + RUN_END)
+            chain = at(segments, segment + CHAIN)
+            outer = at(segments, segment + OUTER) + begin // tiles
+            first_tile = at(segments, segment + TILE) * rows
+            tile, tile_end = first_tile + begin % tiles * rows, first_tile + tiles * rows
+            for _ in range(begin, end):
+                out0 = at(outers, 2 * outer + 1) + first
+                for v in range(vectors):
+                    put(factors, v, get(biases, v))
+                for p in range(rows):
+                    for v in range(vectors):
+                        put(sums, p * vectors + v, get(factors, v))
+                run = run_begin
+                while True:
+                    stop = min(run + chain, run_end)
+                    for r in range(run, stop):
                         sum_up(
                             sums, factors, rows, vectors, at(runs, 3 * r + 2),
-                            x, reads, tile, at(outers, 2 * outer) + group * channels + at(runs, 3 * r), 1,
-                            weights, group * w_group + block * w_block + at(runs, 3 * r + 1), w_step, count, True,
+                            x, reads, tile, at(outers, 2 * outer) + x_group + at(runs, 3 * r), 1,
+                            weights, weights_block + at(runs, 3 * r + 1), w_step, count, True,
                         )  # fmt: skip
+                    # A row that fills up a tile stands for an output of the same tile: all are read before one is
+                    # written.
                     if run > run_begin:
-                        for i in range(rows * vectors):
-                            put(sums, i, add(get(aside, i), get(sums, i)))
-                    if run + chain < run_end:
-                        for i in range(rows * vectors):
-                            put(aside, i, get(sums, i))
-                    else:
-                        out0 = at(outers, 2 * outer + 1) + first
-                        store_with_bias(sums, factors, rows, vectors, bias, first, out, writes, tile, out0, count)
+                        add_before(sums, rows, vectors, out, writes, tile, out0, count)
+                    store_tile(sums, rows, vectors, out, writes, tile, out0, count)
+                    run = stop
+                    if run >= run_end:
+                        break
+                    clear(sums, rows * vectors, out)
+                tile += rows
+                if tile == tile_end:
+                    tile = first_tile
+                    outer += 1
 
 
 @Compiled
