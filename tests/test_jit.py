@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 import refconv
 from refconv.geometry import AxisGeometry
+from refconv.jit.compiling import uncollected
 from refconv.loops import jit
 from refconv.loops.cpu import conv, conv_transpose, depthwise
 
@@ -143,6 +145,26 @@ def test_inputs_are_read_only_in_a_loop():
     with pytest.raises(ValueError, match="read-only"):
         jit.textbook(body)(np.zeros(1), x, steps=1)
     assert x.flags.writeable
+
+
+def test_garbage_is_collected_again_whatever_happens_meanwhile():
+    def interrupted():
+        with uncollected():
+            with uncollected():
+                pass
+            assert not gc.isenabled()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        interrupted()
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with uncollected():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 # Below, each test is a process or more of its own.
@@ -276,6 +298,29 @@ def test_a_forked_child_may_call():
     )
     done = start(script, os.environ["NUMBA_CACHE_DIR"], NUMBA_THREADING_LAYER="omp", NUMBA_NUM_THREADS="2")
     assert outcome(done) == ["0", "0"]
+
+
+@needs_jit
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_forked_while_another_thread_compiles_collects_garbage(tmp_path):
+    script = (
+        "import gc, os, threading, warnings\n"
+        "from refconv.jit.compiling import uncollected\n"
+        "warnings.simplefilter('ignore')\n"
+        "begun, forked = threading.Event(), threading.Event()\n"
+        "def compiling():\n"
+        "    with uncollected():\n"
+        "        begun.set(), forked.wait()\n"
+        "thread = threading.Thread(target=compiling)\n"
+        "thread.start(), begun.wait()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    os._exit(0 if gc.isenabled() else 1)\n"
+        "print(os.waitpid(child, 0)[1], gc.isenabled())\n"
+        "forked.set(), thread.join()\n"
+        "print(gc.isenabled())"
+    )
+    assert outcome(start(script, tmp_path)) == ["0 False", "True"]
 
 
 def test_a_tiny_layer_compiles_nothing(tmp_path):

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import numba
 
+from refconv.jit.compiling import KernelCompiler
 from refconv.jit.kernel_cache import keep_on_disk
 
 launch_lock = threading.Lock()
@@ -80,5 +81,6 @@ class Compiled:
 
     def _compiled(self, parallel: bool) -> Callable[..., None]:
         # The division of Numba's 'python' error model may raise, which costs a loop its threads.
-        dispatcher = numba.njit(parallel=parallel, nogil=True, error_model="numpy")(self.py)
+        options = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "pipeline_class": KernelCompiler}
+        dispatcher = numba.njit(parallel=parallel, **options)(self.py)
         return keep_on_disk(dispatcher, "parallel" if parallel else "serial")

@@ -15,7 +15,8 @@ from typing import Any
 
 from numba import njit
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
+
+from refconv.jit.compiling import KernelCompiler
 
 __all__ = ["called", "inlined"]
 
@@ -43,8 +44,8 @@ class _Part(JITCodeLibrary):
         """Keep no environment."""
 
 
-class _PartCompiler(Compiler):
-    """Numba's compiler, but for a library that only kernels use."""
+class _PartCompiler(KernelCompiler):
+    """The compiler of kernels, but for a library that only they use."""
 
     def __init__(self, typing_context: Any, target_context: Any, library: Any, *rest: Any) -> None:
         library = _Part(target_context.codegen(), "part")

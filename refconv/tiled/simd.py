@@ -142,10 +142,15 @@ def _vector_of(array: Any) -> VectorType:
 
 def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, count: Any = 1) -> Any:
     """Point at `count` elements from `offset` on; None for what is not touched."""
-    made = context.make_array(array_type)(context, builder, array)
     if config.BOUNDSCHECK and count is not None:
-        _check_bounds(context, builder, made.nitems, offset, count)
-    return builder.gep(made.data, [offset])
+        _check_bounds(context, builder, _member(context, builder, array_type, array, "nitems"), offset, count)
+    return builder.gep(_member(context, builder, array_type, array, "data"), [offset])
+
+
+def _member(context: Any, builder: Any, array_type: Any, array: Any, name: str) -> Any:
+    """Read a member of an array's record, which Numba's own way would first copy as a whole."""
+    record = context.data_model_manager[array_type]
+    return builder.extract_value(array, record.get_field_position(name))
 
 
 def _check_bounds(context: Any, builder: Any, size: Any, offset: Any, count: Any) -> None:
