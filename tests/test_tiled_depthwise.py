@@ -10,10 +10,12 @@ from refconv.conventions import rule
 from refconv.errors import ConvError
 from refconv.functional import (
     conv,
+    conv_grad_input,
     depthwise_conv,
     depthwise_conv_grad_input,
     depthwise_conv_grad_weights,
     separable_conv,
+    separable_conv_grad_input,
 )
 from refconv.functional.backend import BACKENDS
 from refconv.tiled import depthwise as tiled
@@ -275,11 +277,24 @@ def test_separable(multiplier):
 
 
 def test_separable_takes_images_together_or_apart(monkeypatch):
-    arrays, _, geometry = setting(CASES[0], batch=3)
-    pointwise = np.ones((1, 1, 5, 2), np.float32)
-    together = separable.separable(geometry, arrays["x"], arrays["weights"], pointwise)
+    arrays, words, geometry = setting(CASES[0], batch=3)
+    pointwise = np.random.default_rng(3).normal(size=(1, 1, 5, 2)).astype(np.float32)
+    dy = np.random.default_rng(4).normal(size=(3, *geometry.output_size, 2)).astype(np.float32)
+    x, weights = arrays["x"], arrays["weights"]
+
+    def back(dy):
+        return separable_conv_grad_input(dy, weights, pointwise, (len(dy), *x.shape[1:]), **words, backend="tiled")
+
+    together = separable.separable(geometry, x, weights, pointwise), back(dy)
+    between = conv_grad_input(dy, pointwise, (3, *geometry.output_size, 5), backend="textbook")
+    right = depthwise_conv_grad_input(between, weights, x.shape, **words, backend="textbook")
+    np.testing.assert_allclose(together[1], right, rtol=0, atol=1e-5 * np.abs(right).max())
+    np.testing.assert_array_equal(together[1], np.concatenate([back(dy[n : n + 1]) for n in range(3)]))
     monkeypatch.setattr(separable, "_BETWEEN", 1)
-    np.testing.assert_array_equal(separable.separable(geometry, arrays["x"], arrays["weights"], pointwise), together)
+    np.testing.assert_array_equal(separable.separable(geometry, x, weights, pointwise), together[0])
+    monkeypatch.setattr(separable, "_ROWS", 100)
+    ready = separable.ready_separable_grad_input(geometry, 3, 5, 1, 2, x.dtype)
+    np.testing.assert_array_equal(ready(dy, weights, pointwise, None), together[1])
 
 
 def test_empty_batch():

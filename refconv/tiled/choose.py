@@ -44,6 +44,9 @@ MOST_FILTERS = 2
 CHUNK = 250_000
 MOST_CHUNKS = 16
 
+# Outputs of a weight gradient that are worth being divided from the others.
+LEAST_PART = 256
+
 # So many tiles of a weight gradient can be divided evenly.
 EVEN_TILES = 64
 
@@ -378,4 +381,4 @@ def gradient_shares(tile_count: int, blocks: int, outputs: int) -> tuple[int, in
     """
     owners = max(1, min(tile_count // 2, -(-MOST_CHUNKS // blocks)))
     parts = 1 if owners * blocks >= MOST_CHUNKS // 2 else -(-MOST_CHUNKS // 2 // (owners * blocks))
-    return owners, max(1, min(parts, outputs // 256)), tile_count >= EVEN_TILES
+    return owners, max(1, min(parts, outputs // LEAST_PART)), tile_count >= EVEN_TILES

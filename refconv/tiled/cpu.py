@@ -401,6 +401,28 @@ def conv_grad_weights(geometry: ConvGeometry, x: Array, dy: Array, out: Array | 
     return ready_conv_grad_weights(geometry, x.shape[0], x.shape[-1], dy.shape[-1], x.dtype)(x, dy, out)
 
 
+def ready_product(rows: int, steps: int, columns: int, dtype: DType) -> Callable[[Array, Array, Array], None]:
+    """Plan a product of two matrices, once for many calls: the gradient of `rows` weights that each read one line.
+
+    A row comes out the same whatever rows there are besides, as long as `steps` are few.
+
+    Returns
+    -------
+    callable
+        From arrays of ``rows * steps`` and ``steps * columns`` numbers to one of ``rows * columns``, which is filled.
+    """
+    if steps >= 2 * choose.LEAST_PART:
+        raise ValueError(f"{steps} steps")
+    lines = ConvGeometry((AxisGeometry(rows, rows), AxisGeometry(steps, 1)))
+    fill = _ready_gradient(lines, 1, 1, columns, dtype)
+    shape = rows, 1, 1, columns
+
+    def call(a: Array, b: Array, out: Array) -> None:
+        fill(a, b, out.reshape(shape))
+
+    return call
+
+
 def ready_bias_grad(cells: int, filters: int, dtype: DType) -> Callable[[Array, Array | None], Array]:
     """Plan the gradient of a bias for so many cells, once for many calls.
 

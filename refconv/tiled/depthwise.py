@@ -401,16 +401,16 @@ def sum_up(
 class Call(NamedTuple):
     """All arguments of a kernel but the arrays, and its multiply-adds.
 
-    Where a vector may reach over several cells, weights and bias are repeated so that it finds its lanes in
-    a row: `repeated` are the channels of such a row, and `repeated_bias` those of the bias. `by_row` are arguments
-    with which each row is by itself.
+    Those of `by_row` are for each row by itself, or each kernel element of a weight gradient. Where a vector may reach
+    over several cells, weights and bias are repeated so that it finds its lanes in a row: `repeated` are the channels
+    of such a row, and `repeated_bias` those of the bias.
     """
 
     arguments: tuple[Any, ...]
     work: int
+    by_row: tuple[Any, ...]
     repeated: Array | None = None
     repeated_bias: Array | None = None
-    by_row: tuple[Any, ...] | None = None
 
 
 def _lengths(*lengths: int) -> tuple[tuple[int, ...], ...]:
@@ -460,7 +460,7 @@ def _fill_call(
     work = batch * math.prod(axis.output_size * axis.kernel_size for axis in axes) * filters
     tables = plan.strips, plan.runs, plan.pieces, plan.taps
     by_row = (*alone, (*sizes[:4], _ALL, *sizes[5:]), *tables)
-    return Call((*lengths, sizes, *tables), work, repeated, repeated_bias, by_row)
+    return Call((*lengths, sizes, *tables), work, by_row, repeated, repeated_bias)
 
 
 def _chosen_plan(
@@ -564,8 +564,7 @@ def _filling(
     call: Call, filters: int, written: int, dtype: np.dtype[Any]
 ) -> Callable[[Array, Array, Array | None, Array], None]:
     """Return what fills the last of its arguments, `written` channels a cell, by a call."""
-    arguments, work, repeated, repeated_bias, by_row = call
-    by_row = by_row or arguments
+    arguments, work, by_row, repeated, repeated_bias = call
     if repeated is None or repeated_bias is None:
         none = no_bias(written, dtype)
 
@@ -686,7 +685,6 @@ def _gradient_call(geometry: ConvGeometry, batch: int, channels: int, multiplier
             most -= multiplier
         tile = -(-elements // -(-elements // max(most // vectors, 1)))
     whole = filters % (vectors * lane_count) == 0
-    tiles, reads, writes = gradient_tiles(plan, tile)
     rows, cuts = len(plan.rows), -(-plan.widest // _BLOCK)
     lines = batch * rows * cuts
     images = (_size(steps.reads, geometry.axes, "input_size"), _size(steps.writes, geometry.axes, "output_size"))
@@ -696,8 +694,11 @@ def _gradient_call(geometry: ConvGeometry, batch: int, channels: int, multiplier
     chunks = min(-(-_PARTS // parts), -(-filters // wide))
     sizes = (parts, lines, cuts, rows, *images, filters, elements * filters, chunks, wide)
     lengths = _lengths(tile, vectors, max(together, 1), *(plan.window or (1, 1)), multiplier, int(whole))
+    tables = sizes, plan.rows, plan.pieces
     work = batch * math.prod(geometry.output_size) * elements * filters
-    return Call((*lengths, sizes, plan.rows, plan.pieces, tiles, reads, writes), work)
+    alone = _lengths(1, vectors, 1, 1, 1, multiplier, 0)
+    by_row = (*alone, *tables, *gradient_tiles(plan, 1))
+    return Call((*lengths, *tables, *gradient_tiles(plan, tile)), work, by_row)
 
 
 def ready_depthwise_grad_weights(
@@ -739,14 +740,14 @@ def ready_depthwise_grad_weights(
             return out
 
         return call_empty
-    arguments, work, *_ = _gradient_call(geometry, batch, channels, multiplier, lanes(dtype))
+    arguments, work, by_row, *_ = _gradient_call(geometry, batch, channels, multiplier, lanes(dtype))
     parts = arguments[7][0]
 
     def call(x: Array, dy: Array, out: Array | None) -> Array:
         if out is None:
             out = empty(shape, dtype)
-        sums = empty((parts, *shape), dtype)
-        run(sum_up, work, *arguments, flat(x), flat(dy), sums.reshape(-1), out.reshape(-1))
+        arrays = flat(x), flat(dy), empty((parts * out.size,), dtype), out.reshape(-1)
+        run(sum_up, work, *arguments, *arrays, meanwhile=(*by_row, *arrays))
         return out
 
     return call

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refconv.geometry import ConvGeometry
-from refconv.tiled.cpu import ready_conv, ready_conv_grad_weights, ready_conv_transpose
+from refconv.tiled.cpu import ready_conv, ready_conv_grad_weights, ready_conv_transpose, ready_product
 from refconv.tiled.depthwise import ready_depthwise, ready_depthwise_grad_input, ready_depthwise_grad_weights
 from refconv.tiled.running import empty
 
@@ -20,7 +20,9 @@ DType = np.dtype[Any]
 # Bytes between the two steps.
 _BETWEEN = 2**21
 # As many weights NumPy transposes in the time of some calls, and no kernel need be compiled for that.
-_FEW_WEIGHTS = 2**14
+_FEW_WEIGHTS, _FEW_FILTERS = 2**14, 2**8
+# Cells that are unmixed at once: those of a product all have an entry in its tables.
+_ROWS = 2**14
 
 
 def ready_separable(
@@ -97,12 +99,25 @@ def _ready_unmix(
     geometry: ConvGeometry, batch: int, columns: int, filters: int, dtype: DType
 ) -> Callable[[Array, Array], Array]:
     """Plan the gradient to what is between the steps."""
-    mixing = geometry.pointwise()
-    if columns * filters > _FEW_WEIGHTS:
-        unmix = ready_conv_transpose(mixing.adjoint(), batch, filters, columns, dtype)
-        return lambda dy, pointwise: unmix(dy, pointwise)
-    convolve = ready_conv(mixing, batch, filters, columns, dtype)
-    return lambda dy, pointwise: convolve(dy, np.ascontiguousarray(pointwise.swapaxes(-1, -2)))
+    if columns * filters > _FEW_WEIGHTS or filters > _FEW_FILTERS or batch == 0:
+        return ready_conv_transpose(geometry.pointwise().adjoint(), batch, filters, columns, dtype)
+    shape = (batch, *geometry.output_size, columns)
+    rows = math.prod(shape[:-1])
+    # By the kernel that the gradient to the pointwise weights needs anyway.
+    turns = [
+        (slice(first, last), ready_product(last - first, filters, columns, dtype))
+        for first in range(0, rows, _ROWS)
+        for last in [min(first + _ROWS, rows)]
+    ]
+
+    def call(dy: Array, pointwise: Array) -> Array:
+        between = empty(shape, dtype)
+        turned = np.ascontiguousarray(pointwise.reshape(columns, filters).T)
+        for cells, multiply in turns:
+            multiply(dy.reshape(rows, filters)[cells], turned, between.reshape(rows, columns)[cells])
+        return between
+
+    return call
 
 
 def ready_separable_grad_input(
