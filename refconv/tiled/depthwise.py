@@ -85,9 +85,11 @@ from refconv.tiled.simd import (
     get,
     lanes,
     lanes_of,
+    least,
     load,
     load_some,
     put,
+    quotient,
     registers,
     store,
     store_some,
@@ -122,15 +124,9 @@ _LINE = 64
 
 
 @inlined
-def _quotient(a: int, b: int) -> int:
-    """Divide; by 1, as most often, at once."""
-    return a if b == 1 else a // b
-
-
-@inlined
 def _cut(count: int, share: int, shares: int) -> tuple[int, int]:
     """Return the first and the end of a share of `count` things."""
-    return _quotient(count * share, shares), _quotient(count * (share + 1), shares)
+    return quotient(count * share, shares), quotient(count * (share + 1), shares)
 
 
 @inlined
@@ -149,7 +145,7 @@ def _read_data(data: Array, vectors: int, spread: Tile, x: Array, offset: int, r
     elif whole:
         widen(data, load(x, offset))
     else:
-        widen(data, load_some(x, offset, rest // len(spread)))
+        widen(data, load_some(x, offset, quotient(rest, len(spread))))
 
 
 @inlined
@@ -159,7 +155,7 @@ def _write(
 ) -> None:  # fmt: skip
     """Add the bias to the sums of an output, and store them."""
     if len(gathered) > 1:
-        store_some(out, place, rest // len(gathered), add(narrow(sums, first, gathered), get(offsets, 0)))
+        store_some(out, place, quotient(rest, len(gathered)), add(narrow(sums, first, gathered), get(offsets, 0)))
         return
     for v in range(vectors):
         step, total = v * lanes_of(out), add(get(sums, first + v), get(offsets, v))
@@ -170,11 +166,44 @@ def _write(
 
 
 @inlined
+def _outputs(
+    vectors: Tile, spread: Tile, gathered: Tile, filters: int, begin_lane: int, end_lane: int, share: int, shares: int,
+    strip: int, piece: int, tables: Array, x: Array, x0: int, weights: Array, bias: Array, out: Array, out0: int,
+) -> None:  # fmt: skip
+    """Fill a share of some lanes of a strip's piece, one output after another."""
+    sums, offsets = registers(out, (0,), vectors), registers(out, (0,), vectors)
+    factors, data = registers(out, (0,), vectors), registers(out, (0,), vectors)
+    count, block = len(vectors), len(vectors) * lanes_of(out)
+    length, segments = at(tables, strip + STRIP_LANES), at(tables, strip + STRIP_COUNT)
+    first, last = _cut(at(tables, piece + COUNT) * segments, share, shares)
+    for i in range(first, last):
+        o = quotient(i, segments)
+        segment = i - o * segments
+        x_place = x0 + o * at(tables, piece + X_STEP) + segment * at(tables, strip + STRIP_X_STEP)
+        place = out0 + o * at(tables, piece + OUT_STEP) + segment * at(tables, strip + STRIP_OUT_STEP)
+        # The blocks that begin in the range.
+        for lane in range(quotient(begin_lane + block - 1, block) * block, least(end_lane, length), block):
+            c, rest = lane - quotient(lane, filters) * filters, length - lane
+            for v in range(count if len(gathered) == 1 else 1):
+                own, own_rest = quotient(c, len(gathered)), quotient(rest, len(gathered))
+                put(offsets, v, _read(bias, own, v, own_rest, False))
+            for v in range(count):
+                put(sums, v, zeros(out))
+            for r in range(at(tables, strip + ROW_RUN), at(tables, strip + ROW_RUN_END), 2):
+                run_x, run_w = x_place + quotient(lane, len(spread)) + at(tables, r), at(tables, r + 1) + c
+                for t in range(at(tables, piece + TAP), at(tables, piece + TAP_END), 2):
+                    _read_data(data, count, spread, x, run_x + at(tables, t), rest, False)
+                    for v in range(count):
+                        put(factors, v, _read(weights, run_w + at(tables, t + 1), v, rest, False))
+                        put(sums, v, fma(get(data, v), get(factors, v), get(sums, v)))
+            _write(sums, 0, count, gathered, offsets, out, place + quotient(lane, len(gathered)), rest, False)
+
+
+@inlined
 def _tiles(
     tile_rows: Tile, tile_vectors: Tile, window: Tile, stride: Tile, spread: Tile, gathered: Tile, whole: Tile,
     along_lanes: int, filters: int, begin_lane: int, end_lane: int, share: int, shares: int, strip: int, piece: int,
-    strips: Array, runs: Array, pieces: Array, taps: Array, x: Array, x0: int, weights: Array, bias: Array,
-    out: Array, out0: int,
+    tables: Array, x: Array, x0: int, weights: Array, bias: Array, out: Array, out0: int,
 ) -> None:  # fmt: skip
     """Fill a share of some lanes of a strip's piece: a window, or not if `window` is shorter than two."""
     rows, vectors, multiple = len(tile_rows), len(tile_vectors), len(whole) > 0
@@ -182,53 +211,55 @@ def _tiles(
     sums = registers(out, tile_rows, tile_vectors)
     factors, data = registers(out, (0,), tile_vectors), registers(out, (0,), tile_vectors)
     offsets = registers(out, (0,), tile_vectors)
-    run, run_end = at(strips, strip + ROW_RUN), at(strips, strip + ROW_RUN_END)
-    length, segments = at(strips, strip + STRIP_LANES), at(strips, strip + STRIP_COUNT)
-    first_tap, tap_end = at(pieces, piece + TAP), at(pieces, piece + TAP_END)
-    x_step, out_step, outputs = at(pieces, piece + X_STEP), at(pieces, piece + OUT_STEP), at(pieces, piece + COUNT)
-    x0, out0, w0 = x0 + at(pieces, piece + X), out0 + at(pieces, piece + OUT), np.int64(0)
-    distance, w_step = np.int64(0), np.int64(0)
+    run, run_end = at(tables, strip + ROW_RUN), at(tables, strip + ROW_RUN_END)
+    length, segments = at(tables, strip + STRIP_LANES), at(tables, strip + STRIP_COUNT)
+    first_tap, tap_end = at(tables, piece + TAP), at(tables, piece + TAP_END)
+    x_step, out_step, outputs = at(tables, piece + X_STEP), at(tables, piece + OUT_STEP), at(tables, piece + COUNT)
+    distance, w0, w_step = np.int64(0), np.int64(0), np.int64(0)
     if len(window) > 1:
-        distance = at(taps, 2 * first_tap + 2) - at(taps, 2 * first_tap)
-        w_step = at(taps, 2 * first_tap + 3) - at(taps, 2 * first_tap + 1)
-        x0, w0 = x0 + at(taps, 2 * first_tap), at(taps, 2 * first_tap + 1)
+        x0, w0 = x0 + at(tables, first_tap), at(tables, first_tap + 1)
+        distance = at(tables, first_tap + 2) - at(tables, first_tap)
+        w_step = at(tables, first_tap + 3) - w0
     # The blocks that begin in the range.
-    skipped = (begin_lane + block - 1) // block
-    blocks = (min(end_lane, length) + block - 1) // block - skipped
+    skipped = quotient(begin_lane + block - 1, block)
+    blocks = quotient(least(end_lane, length) + block - 1, block) - skipped
     if blocks <= 0:
         return
     # A short last tile begins early and fills some outputs again, with the same bits; so does a last block.
-    tiles, last_output, last_lane = (outputs + rows - 1) // rows, outputs - rows, length - block if multiple else _ALL
-    outers, inners = (tiles * segments, blocks) if along_lanes else (blocks, tiles)
-    further = block if along_lanes else 0
-    c_more = further % filters if further >= filters else further
-    x_more, out_more = (
-        (block // len(spread), block // len(gathered)) if along_lanes else (rows * x_step, rows * out_step)
-    )
+    tiles, last_output = quotient(outputs + rows - 1, rows), outputs - rows
+    last_lane = length - block if multiple else _ALL
+    outers, inners, further = blocks, tiles, np.int64(0)
+    x_more, out_more = rows * x_step, rows * out_step
+    if along_lanes:
+        outers, inners, further = tiles * segments, blocks, np.int64(block)
+        x_more, out_more = np.int64(block // len(spread)), np.int64(block // len(gathered))
+    c_more = further - quotient(further, filters) * filters
     first, last = _cut(outers * inners, share, shares)
-    for outer in range(_quotient(first, inners), _quotient(last + inners - 1, inners)):
-        begin, end = max(first - outer * inners, 0), min(last - outer * inners, inners)
+    for outer in range(quotient(first, inners), quotient(last + inners - 1, inners)):
+        begin, end = first - least(first, outer * inners), least(last - outer * inners, inners)
         # First all but the last one, at equal distances, then that.
         for turn in range(unknown(2)):
-            inner, count = (end - 1, 1) if turn else (begin, end - 1 - begin)
+            inner, count = begin, end - 1 - begin
+            if turn:
+                inner, count = end - 1, np.int64(1)
             tile, segment, number = inner, np.int64(0), outer
             if along_lanes:
-                tile, number = _quotient(outer, segments), inner
+                tile, number = quotient(outer, segments), inner
                 segment = outer - tile * segments
-            o, lane = min(tile * rows, last_output), min((skipped + number) * block, last_lane)
-            c = lane % filters if lane >= filters else lane
-            x_place = x0 + segment * at(strips, strip + STRIP_X_STEP) + o * x_step + lane // len(spread)
-            place = out0 + segment * at(strips, strip + STRIP_OUT_STEP) + o * out_step + lane // len(gathered)
+            o, lane = least(tile * rows, last_output), least((skipped + number) * block, last_lane)
+            c = lane - quotient(lane, filters) * filters
+            x_place = x0 + segment * at(tables, strip + STRIP_X_STEP) + o * x_step + quotient(lane, len(spread))
+            place = out0 + segment * at(tables, strip + STRIP_OUT_STEP) + o * out_step + quotient(lane, len(gathered))
             for _ in range(count):
                 # Read before anything is stored, or the compiler would read it again for each output.
                 rest = length - lane
                 for v in range(vectors if len(gathered) == 1 else 1):
-                    own, own_rest = c // len(gathered), rest // len(gathered)
+                    own, own_rest = quotient(c, len(gathered)), quotient(rest, len(gathered))
                     put(offsets, v, _read(bias, own, v, own_rest, multiple and len(gathered) == 1))
                 for i in range(rows * vectors):
                     put(sums, i, zeros(out))
-                for r in range(run, run_end):
-                    run_x, run_w = x_place + at(runs, 2 * r), w0 + at(runs, 2 * r + 1) + c
+                for r in range(run, run_end, 2):
+                    run_x, run_w = x_place + at(tables, r), w0 + at(tables, r + 1) + c
                     if len(window) > 1:
                         if multiple:
                             slide(
@@ -239,11 +270,11 @@ def _tiles(
                                 sums, window, stride, x, run_x, unknown(distance), weights, run_w, unknown(w_step), rest
                             )  # fmt: skip
                     else:
-                        for t in range(first_tap, tap_end):
+                        for t in range(first_tap, tap_end, 2):
                             for v in range(vectors):
-                                put(factors, v, _read(weights, run_w + at(taps, 2 * t + 1), v, rest, multiple))
+                                put(factors, v, _read(weights, run_w + at(tables, t + 1), v, rest, multiple))
                             for p in range(rows):
-                                datum = run_x + at(taps, 2 * t) + p * x_step
+                                datum = run_x + at(tables, t) + p * x_step
                                 _read_data(data, vectors, spread, x, datum, rest, multiple)
                                 for v in range(vectors):
                                     i = p * vectors + v
@@ -259,39 +290,39 @@ def _tiles(
 @inlined
 def _line(
     line: int, piece: int, begin_lane: int, end_lane: int, tile_rows: Tile, tile_vectors: Tile, single: Tile,
-    spread: Tile, gathered: Tile, whole: Tile, window: Tile, stride: Tile, sizes: Sizes, strips: Array, runs: Array,
-    pieces: Array, taps: Array, x: Array, weights: Array, bias: Array, out: Array,
+    spread: Tile, gathered: Tile, whole: Tile, window: Tile, stride: Tile, sizes: Sizes, tables: Array, x: Array,
+    weights: Array, bias: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill some lanes of a share of the outputs of a strip's piece."""
-    _, _, _, along_lanes, least, row_strips, shares, rows, x_image, out_image, filters = sizes
-    place = _quotient(line, row_strips)
-    strip_of_row, place_of_row = line - place * row_strips, _quotient(place, shares)
-    share, image = place - place_of_row * shares, place_of_row // rows
+    _, _, _, along_lanes, least_outputs, row_strips, shares, rows, x_image, out_image, filters, _, _ = sizes
+    place = quotient(line, row_strips)
+    strip_of_row, place_of_row = line - place * row_strips, quotient(place, shares)
+    share, image = place - place_of_row * shares, quotient(place_of_row, rows)
     strip = 8 * ((place_of_row - image * rows) * row_strips + strip_of_row)
-    x0, out0 = image * x_image + at(strips, strip + ROW_X), image * out_image + at(strips, strip + ROW_OUT)
-    if at(pieces, piece + COUNT) < least:
+    x0 = image * x_image + at(tables, strip + ROW_X) + at(tables, piece + X)
+    out0 = image * out_image + at(tables, strip + ROW_OUT) + at(tables, piece + OUT)
+    if at(tables, piece + COUNT) < least_outputs:
         if len(single) > 0:
-            _tiles(
-                (0,), single, (0,), stride, spread, gathered, (), along_lanes, filters, begin_lane, end_lane, share,
-                shares, strip, piece, strips, runs, pieces, taps, x, x0, weights, bias, out, out0,
+            _outputs(
+                single, spread, gathered, filters, begin_lane, end_lane, share, shares, strip, piece, tables, x, x0,
+                weights, bias, out, out0,
             )  # fmt: skip
-    elif len(window) > 1 and at(pieces, piece + WINDOW):
+    elif len(window) > 1 and at(tables, piece + WINDOW):
         _tiles(
             tile_rows, (0,), window, stride, (0,), (0,), whole, along_lanes, filters, begin_lane, end_lane, share,
-            shares, strip, piece, strips, runs, pieces, taps, x, x0, weights, bias, out, out0,
+            shares, strip, piece, tables, x, x0, weights, bias, out, out0,
         )  # fmt: skip
     elif len(tile_vectors) > 0:
         _tiles(
             tile_rows, tile_vectors, (0,), stride, spread, gathered, whole, along_lanes, filters, begin_lane,
-            end_lane, share, shares, strip, piece, strips, runs, pieces, taps, x, x0, weights, bias, out, out0,
+            end_lane, share, shares, strip, piece, tables, x, x0, weights, bias, out, out0,
         )  # fmt: skip
 
 
 @Compiled
 def fill(
     tile_rows: Tile, tile_vectors: Tile, single: Tile, spread: Tile, gathered: Tile, whole: Tile, window: Tile,
-    stride: Tile, sizes: Sizes, strips: Array, runs: Array, pieces: Array, taps: Array, x: Array, weights: Array,
-    bias: Array, out: Array,
+    stride: Tile, sizes: Sizes, tables: Array, x: Array, weights: Array, bias: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill the outputs of an elementwise layer.
 
@@ -302,11 +333,11 @@ def fill(
         first, last = _cut(sizes[1], np.int64(part), sizes[0])
         begin_lane, step = np.int64(0), sizes[2]
         while begin_lane < sizes[10] or begin_lane == 0:
-            for piece in range(0, 8 * pieces.shape[0], 8):
+            for piece in range(sizes[11], sizes[12], 8):
                 for line in range(first, last):
                     _line(
                         line, piece, begin_lane, begin_lane + step, tile_rows, tile_vectors, single, spread, gathered,
-                        whole, window, stride, sizes, strips, runs, pieces, taps, x, weights, bias, out,
+                        whole, window, stride, sizes, tables, x, weights, bias, out,
                     )  # fmt: skip
             begin_lane += step
 
@@ -322,10 +353,10 @@ def _gradient_line(
     count, vectors, multiple = len(tile_rows), len(tile_vectors), len(whole) > 0
     block, gradients = registers(sums, tile_rows, tile_vectors), registers(sums, together, (0,))
     gradient, data = registers(sums, (0,), tile_vectors), registers(sums, (0,), tile_vectors)
-    place = _quotient(line, cuts)
-    share, image = line - place * cuts, place // row_count
+    place = quotient(line, cuts)
+    share, image = line - place * cuts, quotient(place, row_count)
     row, rest = 5 * (place - image * row_count), filters - c
-    x_row = image * x_image + at(rows, row + ROW_X) + c // len(spread)
+    x_row = image * x_image + at(rows, row + ROW_X) + quotient(c, len(spread))
     dy_row = image * out_image + at(rows, row + ROW_OUT) + c
     for number in range(pieces.shape[0]):
         piece, entry = 8 * number, 2 * (at(rows, row + ROW_CLASS) * pieces.shape[0] + number)
@@ -376,17 +407,18 @@ def sum_up(
     """Fill the gradients to all weights; `sums` is room for those of each part."""
     parts, lines, filters, size, chunks, wide = sizes[0], sizes[1], sizes[6], sizes[7], sizes[8], sizes[9]
     for item in prange(parts * chunks):
-        part, chunk = np.int64(item) // chunks, np.int64(item) % chunks
+        part = quotient(np.int64(item), chunks)
+        chunk = np.int64(item) - part * chunks
         own, block = part * size, len(tile_vectors) * lanes_of(sums)
         first, last = _cut(lines, part, parts)
-        first_c, end_c = _cut((filters + wide - 1) // wide, chunk, chunks)
+        first_c, end_c = _cut(quotient(filters + wide - 1, wide), chunk, chunks)
         # Some channels at a time, so that the first cache holds the rows that several outputs read.
-        for begin in range(first_c * wide, min(end_c * wide, filters), wide):
-            for c in range(begin, min(begin + wide, filters), lanes_of(sums)):
+        for begin in range(first_c * wide, least(end_c * wide, filters), wide):
+            for c in range(begin, least(begin + wide, filters), lanes_of(sums)):
                 for i in range(own + c, own + size, filters):
                     store_some(sums, i, filters - c, zeros(sums))
             for line in range(first, last):
-                for c in range(begin, min(begin + wide, filters), block):
+                for c in range(begin, least(begin + wide, filters), block):
                     _gradient_line(
                         line, c, tile_rows, tile_vectors, together, window, stride, spread, whole, sizes, rows,
                         pieces, tiles, reads, writes, x, dy, own, sums,
@@ -455,12 +487,27 @@ def _fill_call(
     step = lane_count * _LINE // vector_bytes() if plan.window and not sideways else _ALL
     images = (_size(steps.reads, axes, "input_size"), _size(steps.writes, axes, "output_size"))
     along_lanes = int(step == _ALL)
-    sizes = (min(_SHARES, lines), lines, step, along_lanes, rows, plan.row_strips, shares, count, *images, filters)
+    table, *pieces = _table(plan)
+    sizes = (
+        *(min(_SHARES, lines), lines, step, along_lanes, rows, plan.row_strips, shares, count, *images, filters),
+        *pieces,
+    )
     lengths = _lengths(rows, vectors, single, spread, gathered, int(whole), *(plan.window or (1, 1)))
     work = batch * math.prod(axis.output_size * axis.kernel_size for axis in axes) * filters
-    tables = plan.strips, plan.runs, plan.pieces, plan.taps
-    by_row = (*alone, (*sizes[:4], _ALL, *sizes[5:]), *tables)
-    return Call((*lengths, sizes, *tables), work, by_row, repeated, repeated_bias)
+    by_row = (*alone, (*sizes[:4], _ALL, *sizes[5:]), table)
+    return Call((*lengths, sizes, table), work, by_row, repeated, repeated_bias)
+
+
+def _table(plan: StripPlan) -> tuple[Array, int, int]:
+    """Return all tables of a plan in one, each number of a run or tap as its place there; first piece and end."""
+    strips, pieces = plan.strips.copy(), plan.pieces.copy()
+    first = strips.size + plan.runs.size
+    end = first + pieces.size
+    strips[:, [ROW_RUN, ROW_RUN_END]] = strips.size + 2 * strips[:, [ROW_RUN, ROW_RUN_END]]
+    pieces[:, [TAP, TAP_END]] = end + 2 * pieces[:, [TAP, TAP_END]]
+    table = np.concatenate([part.ravel() for part in (strips, plan.runs, pieces, plan.taps)])
+    table.flags.writeable = False
+    return table, first, end
 
 
 def _chosen_plan(
@@ -469,7 +516,7 @@ def _chosen_plan(
     """Choose the axis that is gone along, and tell whether it is another one than the last."""
     last = len(axes) - 1
     # Windows need data that lie at the same distance, and several filters a channel none.
-    least = _LEAST_WINDOW if channels[0] == channels[1] else None
+    least_window = _LEAST_WINDOW if channels[0] == channels[1] else None
     order = sorted(range(last), key=lambda d: (axes[d].kernel_size, d), reverse=True)
     if last and max(channels) % lane_count == 0 and axes[-1].output_size >= _LEAST_ROW:
         page = _PAGE * lane_count // vector_bytes()
@@ -477,10 +524,10 @@ def _chosen_plan(
     else:
         order.append(last)
     for along in order:
-        plan = strip_plan(axes, steps, channels, along, least)
+        plan = strip_plan(axes, steps, channels, along, least_window)
         if plan.window:
             return plan, along < last
-    return strip_plan(axes, steps, channels, max(last - 1, 0), least), last > 0
+    return strip_plan(axes, steps, channels, max(last - 1, 0), least_window), last > 0
 
 
 def _size(steps: tuple[int, ...], axes: tuple[AxisGeometry, ...], size: str) -> int:

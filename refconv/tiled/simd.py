@@ -37,12 +37,14 @@ __all__ = [
     "get",
     "lanes",
     "lanes_of",
+    "least",
     "load",
     "load_over",
     "load_some",
     "multiply",
     "prefetch",
     "put",
+    "quotient",
     "registers",
     "set_at",
     "spread",
@@ -215,6 +217,32 @@ def at(typingctx: Any, array: Any, offset: Any) -> tuple[Any, Codegen]:
         return builder.load(_pointer(context, builder, sig.args[0], *args))
 
     return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def least(typingctx: Any, a: Any, b: Any) -> tuple[Any, Codegen]:
+    """Return the smaller of two offsets; Numba would compile its own ``min`` as a function."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.select(builder.icmp_signed("<", *args), *args)
+
+    return types.intp(types.intp, types.intp), codegen
+
+
+@intrinsic
+def quotient(typingctx: Any, a: Any, b: Any) -> tuple[Any, Codegen]:
+    """Divide offsets, neither of them negative; by 1, as most often, at once."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        first = builder.block
+        with builder.if_then(builder.icmp_signed("!=", args[1], args[1].type(1))):
+            divided, behind = builder.udiv(*args), builder.block
+        result = builder.phi(args[0].type)
+        result.add_incoming(args[0], first)
+        result.add_incoming(divided, behind)
+        return result
+
+    return types.intp(types.intp, types.intp), codegen
 
 
 @intrinsic
