@@ -13,8 +13,8 @@ weights are turned strip by strip; all of them before, 120; without asking for t
 are summed, 165. On 28x28x128 two threads with one block of filters each reach 145, with one half of the outputs each
 226: they must not write alternate cache lines.
 
-Where an element is the first to meet its outputs, it adds to the bias and not to what stands there: transposed 3x3/3
-on 28x28x64 from 212 to 220. In a branch of their own the compiler merges both sums, and keeps all of a tile in memory.
+Where an element is the first to meet its outputs, its sums begin with the bias, and what stands there is not read:
+transposed 3x3/3 on 28x28x64 from 212 to 220.
 
 With AVX2 a block of filters is but a cache line wide, and is copied side by side strip by strip, else its lines
 would keep to a few sets of the cache: 7x7x512 forward and transposed 195, by classes 115 and 105.
@@ -31,7 +31,7 @@ from numba import prange
 from refconv.geometry import ConvGeometry
 from refconv.jit.launch import Compiled
 from refconv.jit.parts import inlined
-from refconv.tiled.contraction import Array, Sizes, Tile, clear
+from refconv.tiled.contraction import Array, Sizes, Tile
 from refconv.tiled.links import Indices, axis_links
 from refconv.tiled.packing import transpose_square
 from refconv.tiled.plan import LONGEST_CHAIN, Positions, steps_of
@@ -43,12 +43,12 @@ from refconv.tiled.simd import (
     get,
     lanes_of,
     load,
-    load_over,
     prefetch,
     put,
     registers,
     store,
     vector_bytes,
+    zeros,
 )
 
 # Columns of the segments.
@@ -74,7 +74,7 @@ class ElementsPlan(NamedTuple):
         First segment of each chunk of the outputs, and end; offsets into what is read and what is written.
     segments : ndarray, shape (segments, 6)
         First tile and how many; kernel element, first channel, channels; whether nothing was written to its
-        outputs before, so that the bias is added to and not what stands there.
+        outputs before, so that its sums begin with the bias and nothing is added.
     reads, writes : ndarray, shape (tiles * rows of a tile,)
         Offsets of each row of each tile; a short last tile repeats its last output.
     """
@@ -266,6 +266,10 @@ def contract_elements(
             while 2 << height <= block_size:
                 height += 1
         sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
+        starts = registers(out, (0, 0), tile_vectors)
+        for v in range(vectors):
+            put(starts, v, load(bias, filter0 + v * lanes))
+            put(starts, vectors + v, zeros(out))
         first, end = at(chunk_table, 4 * chunk), at(chunk_table, 4 * chunk + 1)
         for s in range(first, end):
             segment, following = s * ELEMENT_COLUMNS, min(s + 1, end - 1) * ELEMENT_COLUMNS
@@ -273,8 +277,7 @@ def contract_elements(
             place = weights0 + at(segments, segment + ELEMENT) * per_element + channel * per_channel
             ahead = weights0 + at(segments, following + ELEMENT) * per_element
             ahead += at(segments, following + CHANNEL) * per_channel
-            # A branch would have the compiler keep what is added in memory.
-            written = 0 if at(segments, segment + FRESH) != 0 else lanes
+            fresh = at(segments, segment + FRESH) != 0
             step, ahead_size = w_step, block_size
             if layout == TRANSPOSED:
                 ahead_size = at(segments, following + STEPS)
@@ -286,19 +289,23 @@ def contract_elements(
             tile, column = at(segments, segment) * rows, 0
             last_column = max(ahead_size - 1, 0) // line
             for _ in range(at(segments, segment + TILE_COUNT)):
-                clear(sums, rows * vectors, out)
+                for v in range(vectors):
+                    put(factors, v, get(starts, v if fresh else vectors + v))
+                for p in range(rows):
+                    for v in range(vectors):
+                        put(sums, p * vectors + v, get(factors, v))
                 sum_ahead(
                     sums, factors, rows, vectors, steps, x, reads, tile, x0 + channel, strips, place, step,
                     weights, ahead + min(column, last_column) * line, w_step, height, line,
                 )  # fmt: skip
                 column += max(1, steps >> height)
-                # A row that fills up a tile stands for an output of the same tile: all are read before one is written.
-                for v in range(vectors):
-                    put(factors, v, load(bias, filter0 + v * lanes))
-                for p in range(rows):
-                    for v in range(vectors):
-                        before = load_over(out, out0 + at(writes, tile + p) + v * lanes, written, get(factors, v))
-                        put(sums, p * vectors + v, add(before, get(sums, p * vectors + v)))
+                if not fresh:
+                    # A row that fills up a tile stands for an output of the same tile: all are read before one is
+                    # written.
+                    for p in range(rows):
+                        for v in range(vectors):
+                            before = load(out, out0 + at(writes, tile + p) + v * lanes)
+                            put(sums, p * vectors + v, add(before, get(sums, p * vectors + v)))
                 for p in range(rows):
                     for v in range(vectors):
                         store(out, out0 + at(writes, tile + p) + v * lanes, get(sums, p * vectors + v))
