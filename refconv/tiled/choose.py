@@ -50,6 +50,9 @@ LEAST_PART = 256
 # So many tiles of a weight gradient can be divided evenly.
 EVEN_TILES = 64
 
+# Outputs from which on half a tile of a weight gradient takes longer than to add two parts up.
+MANY_OUTPUTS = 4096
+
 # Where one kernel element comes after another: a chain's sums are added to the output, for each vector of them (where
 # these are 32 bytes, waiting for the last sum costs more of them), and a vector of weights is transposed, or copied.
 ADDING = 1
@@ -381,4 +384,7 @@ def gradient_shares(tile_count: int, blocks: int, outputs: int) -> tuple[int, in
     """
     owners = max(1, min(tile_count // 2, -(-MOST_CHUNKS // blocks)))
     parts = 1 if owners * blocks >= MOST_CHUNKS // 2 else -(-MOST_CHUNKS // 2 // (owners * blocks))
+    if parts == 1 and tile_count * blocks % 2 and outputs >= MANY_OUTPUTS:
+        # Of an odd number of tiles two threads cannot have as many each.
+        owners, parts = -(-owners // 2), 2
     return owners, max(1, min(parts, outputs // LEAST_PART)), tile_count >= EVEN_TILES

@@ -353,7 +353,8 @@ def gradient_plan(
     split = _element_classes if by_element else axis_classes
     every = itertools.product(*(split(axis) for axis in geometry.axes))
     # The class that sums into most rows first, so that few have to be set to zero before.
-    for classes in sorted(every, key=lambda classes: -math.prod(c.taps.size for c in classes)):
+    ordered = sorted(every, key=lambda classes: -math.prod(c.taps.size for c in classes))
+    for number, classes in enumerate(ordered):
         if not all(c.taps.size and c.outputs.size for c in classes):
             continue
         elements = np.zeros((1, 2), np.int64)
@@ -376,10 +377,11 @@ def gradient_plan(
             fresh[mine[:, 1]] = False
             tiles = add_tiles(mine)
             first_line = run_count
-            for starts, length, steps in lines:
+            # Single lines would otherwise all fall to the last part.
+            for turn, (starts, length, steps) in enumerate(lines, number):
                 block = max(1, longest // length)
                 for part in range(parts):
-                    of_part = [first_line + len(starts) * p // parts for p in (part, part + 1)]
+                    of_part = [first_line + (len(starts) * p + turn % parts) // parts for p in (part, part + 1)]
                     segments[part * owners + owner].append((*tiles, *of_part, block, length, *steps, int(new)))
                 first_line, new = first_line + len(starts), False
         runs.extend(starts for starts, _, _ in lines)
