@@ -35,11 +35,6 @@ def spread_some(a, count, out):
 
 
 @numba.njit
-def fill_up(a, count, out):
-    simd.store(out, 0, simd.load_over(a, 0, count, simd.broadcast(a, 1)))
-
-
-@numba.njit
 def turn(a, out):
     lanes = simd.lanes_of(out)
     block = simd.square(out)
@@ -91,8 +86,6 @@ def test_masks_touch_the_first_lanes_only(dtype):
         np.testing.assert_array_equal(out, np.where(np.arange(lanes) < real, a, 7))
         spread_some(a, count, out)
         np.testing.assert_array_equal(out, np.where(np.arange(lanes) < real, a, 0))
-        fill_up(a, count, out)
-        np.testing.assert_array_equal(out, np.where(np.arange(lanes) < real, a, a[1]))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

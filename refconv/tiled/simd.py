@@ -39,7 +39,6 @@ __all__ = [
     "lanes_of",
     "least",
     "load",
-    "load_over",
     "load_some",
     "multiply",
     "prefetch",
@@ -294,30 +293,14 @@ def load_some(typingctx: Any, array: Any, offset: Any, count: Any) -> tuple[Any,
     vector = _vector_of(array)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        rest = ir.Constant(_llvm_vector(vector), None)
-        return _masked_load(context, builder, sig.args[0], args, vector, rest)
+        array, offset, count = args
+        pointer = _vector_pointer(context, builder, sig.args[0], array, offset, vector, count)
+        rest, mask = ir.Constant(_llvm_vector(vector), None), _mask(builder, count, vector.lanes)
+        kind = ir.FunctionType(rest.type, [pointer.type, _I32, mask.type, rest.type])
+        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.{_suffix(vector)}.p0")
+        return builder.call(function, [pointer, ir.Constant(_I32, vector.dtype.bitwidth // 8), mask, rest])
 
     return vector(array, types.intp, types.intp), codegen
-
-
-@intrinsic
-def load_over(typingctx: Any, array: Any, offset: Any, count: Any, rest: Any) -> tuple[Any, Codegen]:
-    """Read the first `count` numbers from `offset` on; the other lanes are those of `rest`."""
-    vector = _vector_of(array)
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _masked_load(context, builder, sig.args[0], args[:3], vector, args[3])
-
-    return vector(array, types.intp, types.intp, vector), codegen
-
-
-def _masked_load(context: Any, builder: Any, array_type: Any, args: Any, vector: VectorType, rest: Any) -> Any:
-    array, offset, count = args
-    pointer = _vector_pointer(context, builder, array_type, array, offset, vector, count)
-    mask = _mask(builder, count, vector.lanes)
-    kind = ir.FunctionType(rest.type, [pointer.type, _I32, mask.type, rest.type])
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.{_suffix(vector)}.p0")
-    return builder.call(function, [pointer, ir.Constant(_I32, vector.dtype.bitwidth // 8), mask, rest])
 
 
 @intrinsic
