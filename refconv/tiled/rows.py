@@ -30,6 +30,10 @@ from refconv.tiled.links import AxisClass, Indices, axis_classes
 ROW_X, ROW_OUT, ROW_RUN, ROW_RUN_END, ROW_CLASS = range(5)
 STRIP_COUNT, STRIP_X_STEP, STRIP_OUT_STEP, STRIP_LANES = range(4, 8)
 OUT, OUT_STEP, X, X_STEP, COUNT, TAP, TAP_END, WINDOW = range(8)
+# Columns of the rows of a weight gradient: offsets, place of the tiles of the first piece, rows that are summed up with
+# this one and from it on.
+LINE_COLUMNS = 4
+LINE_X, LINE_OUT, LINE_TILES, LINE_SAME = range(LINE_COLUMNS)
 
 # A longer window leaves no registers for the sums, and compiles for seconds.
 _LONGEST_WINDOW = 16
@@ -316,15 +320,28 @@ def _windows(c: AxisClass, piece: Piece, least: int) -> list[tuple[Piece, Window
     return windows
 
 
-def gradient_tiles(plan: RowPlan, size: int) -> tuple[Indices, Indices, Indices]:
+class GradientTable(NamedTuple):
+    """Tables of a weight gradient in one, every number of an entry being its place there.
+
+    Attributes
+    ----------
+    table : ndarray
+        Rows by `LINE_COLUMNS`, then pieces as of a `RowPlan`, then for each list of runs and each piece the first
+        kernel element and end, in whole tiles, then kernel elements: offset into what is read, and into the weights,
+        -1 there where one only fills up a tile.
+    first_piece, pieces : int
+        Place of the pieces, and how many there are.
+    """
+
+    table: Indices
+    first_piece: int
+    pieces: int
+
+
+def gradient_table(plan: RowPlan, size: int, together: int) -> GradientTable:
     """List the kernel elements that each piece of each row reads through, in tiles of `size`.
 
-    Returns
-    -------
-    tiles : ndarray, shape (lists of runs * pieces, 2)
-        First entry of the other tables and end, whole tiles.
-    reads, writes : ndarray, shape (entries,)
-        Offset into what is read, and into the weights; -1 there where an entry fills up a tile.
+    At most `together` rows with the same elements are summed up at once.
     """
     lists = {int(row[ROW_CLASS]): plan.runs[row[ROW_RUN] : row[ROW_RUN_END]] for row in plan.rows}
     tiles = np.zeros((max(lists) + 1, len(plan.pieces), 2), np.int64)
@@ -340,5 +357,13 @@ def gradient_tiles(plan: RowPlan, size: int) -> tuple[Indices, Indices, Indices]
                 entries += [offsets, np.stack([repeated, np.full(missing, -1)], axis=1)]
             tiles[number, p] = total, total + -(-len(offsets) // size) * size
             total = tiles[number, p, 1]
-    reads, writes = np.ascontiguousarray(np.concatenate(entries).T)
-    return tiles.reshape(-1, 2), reads, writes
+    x, out, own = plan.rows[:, ROW_X], plan.rows[:, ROW_OUT], plan.rows[:, ROW_CLASS]
+    ends = np.flatnonzero(np.diff(own, append=-1)) + 1
+    same = ends[np.searchsorted(ends, np.arange(own.size), "right")] - np.arange(own.size)
+    first_piece = own.size * LINE_COLUMNS
+    first_tile = first_piece + plan.pieces.size
+    lines = np.stack([x, out, first_tile + own * tiles[0].size, np.minimum(same, together)], axis=1)
+    parts = lines, plan.pieces, first_tile + tiles.size + 2 * tiles, *entries
+    table = np.concatenate([part.ravel() for part in parts])
+    table.flags.writeable = False
+    return GradientTable(table, first_piece, len(plan.pieces))
