@@ -299,7 +299,7 @@ def test_plans_stay_inside_the_arrays_and_are_small(case):
     own = channels // geometry.groups
     plan = conv_plan(geometry, batch, channels, filters, rows=6, weight_step=filters)
     written = []
-    for outer, outers, tile, tiles, run, run_end, _ in plan.segments:
+    for outer, outers, tile, tiles, run, run_end, _, _ in plan.segments:
         for o in range(outer, outer + outers):
             inside = slice(tile * 6, (tile + tiles) * 6)
             written.append(plan.outers[o, 1] + plan.writes[inside])

@@ -44,8 +44,8 @@ Sizes = Any
 Tile = Any
 
 # Columns of the segments of a convolution.
-CONV_COLUMNS = 7
-OUTER, OUTERS, TILE, TILES, RUN, RUN_END, CHAIN = range(CONV_COLUMNS)
+CONV_COLUMNS = 8
+OUTER, OUTERS, TILE, TILES, RUN, RUN_END, CHAIN, TURN = range(CONV_COLUMNS)
 
 # Columns of the segments of a weight gradient.
 GRADIENT_COLUMNS = 9
@@ -147,8 +147,7 @@ def contract(
             segment = s * CONV_COLUMNS
             tiles = at(segments, segment + TILES)
             total = at(segments, segment + OUTERS) * tiles
-            # The short segments would otherwise all fall to the last chunk.
-            turn = (chunk + s) % chunks
+            turn = (chunk + at(segments, segment + TURN)) % chunks
             begin, end = total * turn // chunks, total * (turn + 1) // chunks
             if begin == end:
                 continue

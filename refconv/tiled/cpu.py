@@ -57,9 +57,9 @@ def _conv_choice(
         steps = block_size, blocks * taps * own_channels * block_size, taps * own_channels * block_size
     else:
         steps = filters, own_filters, block_size
-    plan = conv_plan(geometry, batch, channels, filters, tile.rows, steps[0])
     work = choose.multiply_adds(geometry, batch, own_channels, filters)
     chunks = choose.chunks(work, groups * blocks)
+    plan = conv_plan(geometry, batch, channels, filters, tile.rows, steps[0], chunks)
     read = batch * math.prod(geometry.input_size) * channels
     by_chunk = int(taps * own_channels * filters <= read)
     sizes = (chunks, groups, blocks, own_channels, own_filters, *steps, by_chunk)

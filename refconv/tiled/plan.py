@@ -45,8 +45,9 @@ class Plan(NamedTuple):
 
     Attributes
     ----------
-    segments : ndarray, shape (segments, 7)
-        First outer block and how many; first tile and how many; first run and end; runs of a chain.
+    segments : ndarray, shape (segments, 8)
+        First outer block and how many; first tile and how many; first run and end; runs of a chain; which share
+        of the tiles the first chunk has.
     outers : ndarray, shape (outer blocks, 2)
         Offsets into what is read and what is written.
     reads, writes : ndarray, shape (tiles * rows of a tile,)
@@ -105,6 +106,7 @@ def conv_plan(
     filters: int,
     rows: int,
     weight_step: int,
+    chunks: int = 1,
 ) -> Plan:
     """Plan a convolution of `batch` images.
 
@@ -119,6 +121,8 @@ def conv_plan(
     weight_step : int
         From the weights of one channel to those of the next, which is also the next kernel element's
         first after an element's last.
+    chunks : int
+        Into how many the tiles of each segment are divided, as evenly as can be all together.
     """
     own_channels = channels // geometry.groups
     read_steps = steps_of(geometry.input_size, channels)
@@ -139,7 +143,7 @@ def conv_plan(
         for c, read, tap in zip(classes, read_steps[1:], tap_steps[1:], strict=True):
             runs = (runs[:, None] + np.stack([c.steps * read, c.taps * tap], axis=1)).reshape(-1, 2)
         tables.add(blocks_of_outputs([images, *places], rows), *chains(runs, length, 1, weight_step))
-    return tables.plan()
+    return tables.plan(chunks)
 
 
 def steps_of(sizes: Sequence[int], last: int) -> list[int]:
@@ -247,20 +251,41 @@ class _Tables:
             self._counts[0] += outer.count
             self._counts[1] += tiles
 
-    def plan(self) -> Plan:
+    def plan(self, chunks: int) -> Plan:
         """Return the tables, read-only."""
         reads, writes = np.concatenate([np.zeros((2, 0), np.int64), *self._inside], axis=1)
         none = np.zeros((0, 2), np.int64)
+        segments = np.array(self._segments, np.int64).reshape(-1, 7)
+        runs = np.concatenate([np.zeros((0, 3), np.int64), *self._runs])
         tables = (
-            np.array(self._segments, np.int64).reshape(-1, 7),
+            np.concatenate([segments, _turns(segments, runs, chunks)[:, None]], axis=1),
             np.concatenate([none, *self._outers]),
             reads,
             writes,
-            np.concatenate([np.zeros((0, 3), np.int64), *self._runs]),
+            runs,
         )
         for table in tables:
             table.flags.writeable = False
         return Plan(*tables)
+
+
+def _turns(segments: Indices, runs: Indices, chunks: int) -> Indices:
+    """Choose which share of each segment's tiles the first chunk has, so that neighbouring chunks have as much to do.
+
+    A share more or less of a long segment is a tile, and the short ones make up for it.
+    """
+    steps = np.concatenate([[0], np.cumsum(runs[:, 2])])
+    costs = steps[segments[:, 5]] - steps[segments[:, 4]]
+    turns = np.zeros(len(segments), np.int64)
+    done = np.zeros(chunks)
+    rolled = (np.arange(chunks)[:, None] + np.arange(chunks)) % chunks
+    for s in np.argsort(-costs, kind="stable"):
+        total = segments[s, 1] * segments[s, 3]
+        tiles = np.diff(total * np.arange(chunks + 1) // chunks)
+        ahead = np.cumsum(done + costs[s] * (tiles[rolled] - total / chunks), axis=1)
+        turns[s] = np.abs(ahead).max(axis=1).argmin()
+        done += costs[s] * (tiles[rolled[turns[s]]] - total / chunks)
+    return turns
 
 
 class GradientPlan(NamedTuple):
