@@ -15,6 +15,7 @@ import pytest
 
 import refconv
 from refconv.geometry import AxisGeometry
+from refconv.jit import launch
 from refconv.jit.compiling import uncollected
 from refconv.loops import jit
 from refconv.loops.cpu import conv, conv_transpose, depthwise
@@ -113,7 +114,7 @@ def test_steps_so_far_decide(monkeypatch):
     loop = jit.textbook(lambda out: ways.append("py"))
     loop.__dict__["serial"] = lambda out: ways.append("serial")
     loop.__dict__["parallel"] = lambda out: ways.append("parallel")
-    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 2)
+    monkeypatch.setattr(launch, "threads_are_of_use", True)
     floats, integers = np.zeros(1), np.zeros(1, np.int64)
     loop(floats, steps=jit.UNCOMPILED_STEPS)
     loop(floats, steps=1)
@@ -121,7 +122,7 @@ def test_steps_so_far_decide(monkeypatch):
     loop(floats, steps=jit.SERIAL_STEPS)
     loop(floats, steps=1)
     assert ways == ["py", "serial", "py", "parallel", "serial"]
-    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 1)
+    monkeypatch.setattr(launch, "threads_are_of_use", False)
     loop(floats, steps=jit.SERIAL_STEPS)
     assert ways[-1] == "serial"
 

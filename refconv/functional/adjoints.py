@@ -21,7 +21,7 @@ from refconv.arguments import choice, pairs_per_axis, per_axis
 from refconv.errors import ConvError
 from refconv.functional.arrays import Array, describe, result_dtype, working_arrays
 from refconv.functional.backend import check_out, delivered, pick_backend
-from refconv.functional.calls import Call, repeated
+from refconv.functional.calls import Call, repeated_with
 from refconv.functional.moving import Ready, moving_call
 from refconv.functional.padding import (
     PAD_MODES,
@@ -80,7 +80,7 @@ def upsample_grad_input(
     >>> upsample_grad_input([[[1.0], [2.0], [3.0], [4.0]]], (1, 2, 1), interpolation="linear")[0, :, 0]
     array([3.25, 6.75])
     """
-    return repeated(_plan_upsample_grad_input, (dy,), (input_shape, size, interpolation, data_format, backend), out)
+    return repeated_with(_plan_upsample_grad_input, dy, (input_shape, size, interpolation, data_format, backend), out)
 
 
 def _plan_upsample_grad_input(
@@ -135,7 +135,7 @@ def resize_grad_input(
     array([ 1.,  0., 10.])
     """
     words = input_shape, size, interpolation, coordinates, data_format, backend
-    return repeated(_plan_resize_grad_input, (dy,), words, out)
+    return repeated_with(_plan_resize_grad_input, dy, words, out)
 
 
 def _plan_resize_grad_input(
@@ -194,7 +194,7 @@ def zero_pad_grad_input(
     >>> zero_pad_grad_input([[[1], [2], [3], [4]]], (1, 2, 1), padding=(2, 0))[0, :, 0]
     array([3, 4])
     """
-    return repeated(_plan_zero_pad_grad_input, (dy,), (input_shape, padding, data_format, backend), out)
+    return repeated_with(_plan_zero_pad_grad_input, dy, (input_shape, padding, data_format, backend), out)
 
 
 def _plan_zero_pad_grad_input(
@@ -252,7 +252,7 @@ def crop_grad_input(
     >>> crop_grad_input([[[1], [2]]], (1, 5, 1), cropping=(2, 1))[0, :, 0]
     array([0, 0, 1, 2, 0])
     """
-    return repeated(_plan_crop_grad_input, (dy,), (input_shape, cropping, data_format, backend), out)
+    return repeated_with(_plan_crop_grad_input, dy, (input_shape, cropping, data_format, backend), out)
 
 
 def _plan_crop_grad_input(dy: Any, input_shape: Any, cropping: Any, data_format: Any, backend: Any, out: Any) -> Call:
@@ -305,7 +305,7 @@ def pad_grad_input(
     >>> pad_grad_input([[[1], [2], [3], [4]]], (1, 2, 1), padding=(0, 2), mode="replicate")[0, :, 0]
     array([1, 9])
     """
-    return repeated(_plan_pad_grad_input, (dy,), (input_shape, padding, mode, data_format, backend), out)
+    return repeated_with(_plan_pad_grad_input, dy, (input_shape, padding, mode, data_format, backend), out)
 
 
 def _plan_pad_grad_input(
@@ -374,7 +374,7 @@ def unfold_grad_input(
     array([ 1, 22, 33, 40])
     """
     words = input_shape, kernel_size, strides, padding, dilation_rate, data_format, backend
-    return repeated(_plan_unfold_grad_input, (dy,), words, out)
+    return repeated_with(_plan_unfold_grad_input, dy, words, out)
 
 
 def _plan_unfold_grad_input(
@@ -441,7 +441,7 @@ def fold_grad_input(
            [2, 3, 4]])
     """
     words = input_shape, output_size, kernel_size, strides, padding, dilation_rate, data_format, backend
-    return repeated(_plan_fold_grad_input, (dy,), words, out)
+    return repeated_with(_plan_fold_grad_input, dy, words, out)
 
 
 def _plan_fold_grad_input(

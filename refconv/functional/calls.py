@@ -9,7 +9,6 @@ with the arrays. Where the next call's arrays look the same and its words are th
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import is_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,8 +47,8 @@ class Call(NamedTuple):
     repeats: bool = False
 
 
-# What to run, and the words that it was planned for.
-_Kept = tuple[Callable[..., Any], tuple[Any, ...]]
+# What to run, and of the words that it was planned for those that others may equal, each with its place.
+_Kept = tuple[Callable[..., Any], tuple[tuple[int, Any], ...]]
 
 _kept: dict[tuple[Any, ...], _Kept] = {}
 
@@ -74,25 +73,18 @@ def repeated(plan: Callable[..., Call], operands: tuple[Any, ...], words: tuple[
         Whatever the plan finds wrong.
     """
     outs = out if type(out) is tuple else (out,)
-    parts: list[Any] = [plan, words, *map(type, outs)]
+    parts: list[Any] = [plan, words, type(out)]
     try:
         for array in operands + outs:
             if array is None:
                 parts.append(None)
             else:
                 parts += type(array) in _ARRAYS, array.shape, array.dtype, array.flags.num
-        key = tuple(parts)
-        kept = _kept.get(key)
+        kept = _kept.get(key := tuple(parts))
     except (AttributeError, TypeError):  # What is no array, or a word that may change.
         return _planned(plan, operands, words, out)[1]
-    # Words that are equal need not be alike.
-    if kept is None or not (all(map(is_, words, kept[1])) or _are_plain(words)):
-        call, result = _planned(plan, operands, words, out)
-        if call.repeats and _is_kept(operands, outs, words, result):
-            if len(_kept) >= _MOST_KEPT:
-                _kept.clear()
-            _kept[key] = call.run, words
-        return result
+    if kept is None or not _are_alike(words, kept):
+        return _first(plan, operands, words, out, key)
     if outs is out:
         for n, array in enumerate(outs):
             check_apart(array, *operands, *outs[:n])
@@ -101,6 +93,65 @@ def repeated(plan: Callable[..., Call], operands: tuple[Any, ...], words: tuple[
             if array is not None and np.may_share_memory(out, array):
                 check_apart(out, array)
     return kept[0](*operands, out)
+
+
+def repeated_with(plan: Callable[..., Call], x: Any, words: tuple[Any, ...], out: Any = None) -> Any:
+    """Make a call as `repeated` does, of one operand, thus with less work: where data are only moved, it counts.
+
+    Parameters
+    ----------
+    plan, words
+        As in `repeated`.
+    x : array_like
+        The operand.
+    out : ndarray, optional
+        What to fill.
+
+    Raises
+    ------
+    ConvError
+        Whatever the plan finds wrong.
+    """
+    try:
+        key: tuple[Any, ...]
+        if out is None:
+            key = plan, words, type(x), x.shape, x.dtype, x.flags.num
+        else:
+            key = plan, words, type(x), x.shape, x.dtype, x.flags.num, type(out), out.shape, out.dtype, out.flags.num
+        kept = _kept.get(key)
+    except (AttributeError, TypeError):
+        return _planned(plan, (x,), words, out)[1]
+    if kept is None or not _are_alike(words, kept):
+        return _first(plan, (x,), words, out, key)
+    if out is not None and np.may_share_memory(out, x):
+        check_apart(out, x)
+    return kept[0](x, out)
+
+
+def _are_alike(words: tuple[Any, ...], kept: _Kept) -> bool:
+    """Tell whether words that equal kept ones are of the same kind, as 1 and True are not."""
+    for place, word in kept[1]:
+        given = words[place]
+        if given is not word and not (type(given) is int or (type(given) is tuple and _are_plain(given))):
+            return False
+    return True
+
+
+def _first(
+    plan: Callable[..., Call],
+    operands: tuple[Any, ...],
+    words: tuple[Any, ...],
+    out: Any,
+    key: tuple[Any, ...],
+) -> Any:
+    """Make a call, and keep it if it can be kept."""
+    call, result = _planned(plan, operands, words, out)
+    if call.repeats and _is_kept(operands, out if type(out) is tuple else (out,), words, result):
+        if len(_kept) >= _MOST_KEPT:
+            _kept.clear()
+        numbers = tuple((place, word) for place, word in enumerate(words) if type(word) in (int, tuple))
+        _kept[key] = call.run, numbers
+    return result
 
 
 def _planned(

@@ -31,7 +31,7 @@ from refconv.functional.arrays import (
     working_arrays,
 )
 from refconv.functional.backend import check_out, delivered, pick_backend, run_textbook
-from refconv.functional.calls import Call, repeated
+from refconv.functional.calls import Call, repeated, repeated_with
 from refconv.functional.convolution import (
     check_index_range,
     conv_call,
@@ -1092,7 +1092,7 @@ def bias_grad(
     >>> bias_grad([[[1, 10], [2, 20]]])
     array([ 3, 30])
     """
-    return repeated(_plan_bias_grad, (dy,), (data_format, backend), out)
+    return repeated_with(_plan_bias_grad, dy, (data_format, backend), out)
 
 
 def _plan_bias_grad(dy: Any, data_format: Any, backend: Any, out: Any) -> Call:

@@ -15,7 +15,7 @@ from refconv.conventions import read
 from refconv.errors import ConvError
 from refconv.functional.arrays import Array, read_signal, result_dtype, working_arrays
 from refconv.functional.backend import check_out, delivered, run_textbook
-from refconv.functional.calls import Call, repeated
+from refconv.functional.calls import Call, repeated_with
 from refconv.functional.moving import Ready, moving_call, pick_copying_backend
 from refconv.geometry import ConvGeometry
 from refconv.loops.cpu import cropping as cropping_loops
@@ -76,7 +76,7 @@ def zero_pad(
     >>> zero_pad([[[1], [2]]], padding=(1, 2))[0, :, 0]
     array([0, 1, 2, 0, 0])
     """
-    return repeated(_plan_zero_pad, (x,), (padding, data_format, backend), out)
+    return repeated_with(_plan_zero_pad, x, (padding, data_format, backend), out)
 
 
 def _plan_zero_pad(x: Any, padding: Any, data_format: Any, backend: Any, out: Any) -> Call:
@@ -128,7 +128,7 @@ def crop(
     >>> crop([[[1], [2], [3], [4]]], cropping=(1, 0))[0, :, 0]
     array([2, 3, 4])
     """
-    return repeated(_plan_crop, (x,), (cropping, data_format, backend), out)
+    return repeated_with(_plan_crop, x, (cropping, data_format, backend), out)
 
 
 def _plan_crop(x: Any, cropping: Any, data_format: Any, backend: Any, out: Any) -> Call:
@@ -192,7 +192,7 @@ def pad(
     >>> [pad([[[1], [2], [3]]], padding=(0, 2), mode=mode)[0, 3:, 0].tolist() for mode in PAD_MODES]
     [[0, 0], [2, 1], [3, 2], [3, 3], [1, 2]]
     """
-    return repeated(_plan_pad, (x,), (padding, mode, value, data_format, backend), out)
+    return repeated_with(_plan_pad, x, (padding, mode, value, data_format, backend), out)
 
 
 def _plan_pad(x: Any, padding: Any, mode: Any, value: Any, data_format: Any, backend: Any, out: Any) -> Call:

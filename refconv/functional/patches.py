@@ -10,7 +10,7 @@ from refconv.conventions import read
 from refconv.errors import ConvError
 from refconv.functional.arrays import Array, bytes_of, describe, read_signal, result_dtype, working_arrays
 from refconv.functional.backend import check_out, delivered, pick_backend, run_textbook
-from refconv.functional.calls import Call, repeated
+from refconv.functional.calls import Call, repeated_with
 from refconv.functional.fast import check_tiled, tiled_call
 from refconv.functional.moving import pick_copying_backend
 from refconv.geometry import ConvGeometry
@@ -75,7 +75,7 @@ def unfold(
            [2, 3, 4]])
     """
     words = kernel_size, strides, padding, dilation_rate, data_format, backend
-    return repeated(_plan_unfold, (x,), words, out)
+    return repeated_with(_plan_unfold, x, words, out)
 
 
 def _plan_unfold(
@@ -173,7 +173,7 @@ def fold(
     array([1, 4, 6, 4])
     """
     words = output_size, kernel_size, strides, padding, dilation_rate, data_format, backend
-    return repeated(_plan_fold, (columns,), words, out)
+    return repeated_with(_plan_fold, columns, words, out)
 
 
 def _plan_fold(

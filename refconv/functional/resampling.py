@@ -11,7 +11,7 @@ import numpy as np
 from refconv.arguments import choice, per_axis
 from refconv.functional.arrays import Array, read_signal, result_dtype, working_arrays
 from refconv.functional.backend import check_out, delivered, pick_backend, run_textbook
-from refconv.functional.calls import Call, repeated
+from refconv.functional.calls import Call, repeated_with
 from refconv.functional.moving import Ready, moving_call, pick_copying_backend
 from refconv.interpolation import COORDINATES, AxisRows, axis_method, axis_taps
 from refconv.loops.cpu import resizing
@@ -72,7 +72,7 @@ def upsample(
     >>> upsample([[[1.0], [2.0]]], size=2, interpolation="linear")[0, :, 0]
     array([1.  , 1.25, 1.75, 2.  ])
     """
-    return repeated(_plan_upsample, (x,), (size, interpolation, data_format, backend), out)
+    return repeated_with(_plan_upsample, x, (size, interpolation, data_format, backend), out)
 
 
 def _plan_upsample(x: Any, size: Any, interpolation: Any, data_format: Any, backend: Any, out: Any) -> Call:
@@ -135,7 +135,7 @@ def resize(
     >>> resize([[[1.0], [2.0], [4.0]]], size=5, coordinates="align_corners")[0, :, 0]
     array([1. , 1.5, 2. , 3. , 4. ])
     """
-    return repeated(_plan_resize, (x,), (size, interpolation, coordinates, data_format, backend), out)
+    return repeated_with(_plan_resize, x, (size, interpolation, coordinates, data_format, backend), out)
 
 
 def _plan_resize(

@@ -21,27 +21,22 @@ from refconv.jit.kernel_cache import keep_on_disk
 launch_lock = threading.Lock()
 """Whoever launches several threads holds it; another one in a forked child."""
 
-_may_launch_threads = True
+threads_are_of_use: bool = numba.config.NUMBA_NUM_THREADS > 1
+"""Whether a launch may use more than one thread."""
 
 
 def _after_fork_in_child() -> None:
     """Keep to one thread in a forked child: OpenMP ends a child that inherited its threads."""
-    global launch_lock, _may_launch_threads
+    global launch_lock, threads_are_of_use
     launch_lock = threading.Lock()
     try:
-        _may_launch_threads = _may_launch_threads and numba.threading_layer() in ("tbb", "workqueue")
+        threads_are_of_use = threads_are_of_use and numba.threading_layer() in ("tbb", "workqueue")
     except ValueError:  # No layer was chosen yet; the default one is OpenMP.
-        _may_launch_threads = False
+        threads_are_of_use = False
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def threads_are_of_use() -> bool:
-    """Tell whether a launch may use more than one thread."""
-    several: bool = numba.config.NUMBA_NUM_THREADS > 1
-    return several and _may_launch_threads
 
 
 def launch(kernel: Callable[..., None], *arguments: Any) -> None:
@@ -59,7 +54,11 @@ class Compiled:
         The function as it is written; a ``prange`` in it is what the threads share.
     serial, parallel : function
         The function compiled for one thread and for all.
+    work : int
+        What it has done so far, by the count of whoever runs it.
     """
+
+    work = 0
 
     def __init__(self, function: Callable[..., None]) -> None:
         functools.update_wrapper(cast(Any, self), function)

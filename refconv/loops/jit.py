@@ -23,7 +23,8 @@ import numpy as np
 from numba import prange
 
 from refconv import geometry
-from refconv.jit.launch import Compiled, launch, threads_are_of_use
+from refconv.jit import launch as launching
+from refconv.jit.launch import Compiled, launch
 from refconv.jit.rule import compilable, input_index
 
 __all__ = ["SERIAL_STEPS", "UNCOMPILED_STEPS", "TextbookLoop", "compilable", "input_index", "prange", "textbook"]
@@ -73,7 +74,7 @@ class TextbookLoop(Compiled):
         so_far = self._steps_so_far[out.dtype] = self._steps_so_far.get(out.dtype, 0) + steps
         if so_far <= UNCOMPILED_STEPS or numba.config.DISABLE_JIT:
             self.uncompiled(out, *arguments)
-        elif so_far <= SERIAL_STEPS or steps < PARALLEL_STEPS or not threads_are_of_use():
+        elif so_far <= SERIAL_STEPS or steps < PARALLEL_STEPS or not launching.threads_are_of_use:
             self.serial(out, *prepared)
         else:
             launch(self.parallel, out, *prepared)

@@ -12,8 +12,7 @@ into *runs* that a loop without any lookup fills::
 
     sources    0  0  1  1  2  2               run    data 0, 1, 2, two times each
 
-Rows of outputs that take the same row of data are filled together. Elements are copied as whole numbers
-of 2, 4 or 8 bytes, whatever they are, several small ones at once where the channels allow it.
+Rows of outputs that take the same row of data are filled together. Elements are copied as bits, whatever they are.
 
 `fold`, the adjoint of `unfold`, adds and therefore is an elementwise layer with weights of 1.
 
@@ -36,7 +35,6 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -44,8 +42,10 @@ import numpy.typing as npt
 from numba import prange
 
 from refconv.geometry import ConvGeometry
+from refconv.jit import launch as launching
 from refconv.jit.launch import Compiled
 from refconv.jit.parts import inlined
+from refconv.tiled import running
 from refconv.tiled.depthwise import fill as fill_elementwise
 from refconv.tiled.depthwise import fold_call
 from refconv.tiled.links import Indices, axis_links
@@ -61,9 +61,6 @@ Band = tuple[int, ...]
 # Entries of a plan of bands: shares of all images and of one, elements of one, the value as a whole number; from the
 # last one on, where the bands of each share begin, where they end, and then the bands.
 LINES, SHARES, X_IMAGE, OUT_IMAGE, VALUE, BANDS = range(6)
-
-# NumPy's flags of arrays whose elements begin at multiples of their size, and may be written, too.
-ALIGNED, FITTING = 0x100, 0x500
 
 # Bytes ahead of those copied that are asked for, in `x` and in `out`.
 _AHEAD = 256
@@ -86,6 +83,8 @@ _SMALLEST_SHARE = 512
 # Multiply-adds that take as long as copying an element.
 _WORTH = 10
 
+# What kernels are compiled for; other elements are copied as whole numbers of their size.
+_COMPILED = (np.dtype(np.float32), np.dtype(np.float64))
 _NUMBERS = {unit: np.dtype(f"i{unit}") for unit in (1, 2, 4, 8)}
 
 
@@ -107,14 +106,14 @@ def _copy(out: Array, out0: int, x: Array, x0: int, count: int) -> None:
 
 
 @inlined
-def _fill(out: Array, out0: int, value: Any, count: int) -> None:
-    """Fill a stretch of memory."""
+def _fill(out: Array, out0: int, bits: int, count: int) -> None:
+    """Fill a stretch of memory with an element of such bits."""
     step = at_once(out)
     whole = count - count % step
     for i in range(0, whole, step):
-        write(out, out0 + i, repeated(out, value))
+        write(out, out0 + i, repeated(out, bits))
     if whole < count:
-        write_some(out, out0 + whole, count - whole, repeated(out, value))
+        write_some(out, out0 + whole, count - whole, repeated(out, bits))
 
 
 @inlined
@@ -128,7 +127,7 @@ def _take_share(line: int, plan: Array, x: Array, out: Array) -> None:
         for _ in range(at(plan, band + 5)):
             _copy(out, place, x, datum, data)
             if values:
-                _fill(out, place + data, out.dtype.type(at(plan, VALUE)), values)
+                _fill(out, place + data, at(plan, VALUE), values)
             place, datum = place + data + values, datum + step
 
 
@@ -230,20 +229,9 @@ def _runs(sources: Indices) -> list[tuple[int, int, int, int, int]]:
     return runs
 
 
-def _unit(cell: int) -> int:
-    """Return the largest number of bytes that cells divide into."""
-    return (cell | 8) & -(cell | 8)
-
-
-def _writable(numbers: Array) -> Array:
-    """View read-only numbers as writable ones, for kernels that read them: they are compiled for those only."""
-    interface = numbers.__array_interface__
-    return np.asarray(SimpleNamespace(__array_interface__=interface | {"data": (interface["data"][0], False)}))
-
-
-def _bits(value: Any, dtype: np.dtype[Any], unit: int) -> int:
-    """Return a number again and again, as one whole number of `unit` bytes."""
-    return int(np.full(8 // dtype.itemsize, value, dtype).view(_NUMBERS[unit])[0])
+def _bits(value: Any, dtype: np.dtype[Any]) -> int:
+    """Return the bits of a number as a whole number."""
+    return int(np.full(1, value, dtype).view(_NUMBERS[dtype.itemsize])[0])
 
 
 def _bands(stretches: Indices) -> Indices:
@@ -337,7 +325,11 @@ def ready_take(
     callable
         From `x` and `out`, an array or None, to `out`.
     """
-    return _ready_take(sources, input_size, batch, channels, dtype, value, _unit(channels * dtype.itemsize))
+    shape = (batch, *map(len, sources), channels)
+    if batch == 0:
+        return lambda x, out: empty(shape, dtype) if out is None else out
+    kernel, arguments = _chosen(sources, input_size, batch, channels, _bits(value, dtype))
+    return _moving(kernel, math.prod(shape) * _WORTH, arguments, shape, dtype)
 
 
 def _chosen(
@@ -357,49 +349,35 @@ def _chosen(
     return take_rows, (batch * len(table) * cuts, sizes, table, np.array(_runs(last), np.int64))
 
 
-def _ready_take(
-    sources: Sequence[Indices],
-    input_size: Sizes,
-    batch: int,
-    channels: int,
-    dtype: np.dtype[Any],
-    value: Any,
-    unit: int,
-) -> Callable[[Array, Array | None], Array]:
-    shape = (batch, *map(len, sources), channels)
-    if batch == 0:
-        return lambda x, out: empty(shape, dtype) if out is None else out
-    cell = channels * dtype.itemsize // unit
-    kernel, arguments = _chosen(sources, input_size, batch, cell, _bits(value, dtype, unit))
-    again = functools.partial(_ready_take, sources, input_size, batch, channels, dtype, value, dtype.itemsize)
-    return _moving(kernel, math.prod(shape[:-1]) * cell * _WORTH, arguments, shape, dtype, _NUMBERS[unit], again)
-
-
 def _moving(
-    kernel: Compiled,
-    work: int,
-    arguments: tuple[Any, ...],
-    shape: Sizes,
-    dtype: np.dtype[Any],
-    numbers: np.dtype[Any],
-    again: Callable[[], Callable[[Array, Array | None], Array]],
+    kernel: Compiled, work: int, arguments: tuple[Any, ...], shape: Sizes, dtype: np.dtype[Any]
 ) -> Callable[[Array, Array | None], Array]:
-    """Return what moves data as whole `numbers`; by a plan made again for elements where they do not begin at these."""
+    """Return what runs a kernel that moves data."""
+    on_threads = functools.partial(kernel.parallel, *arguments) if work >= running.PARALLEL_WORK else None
 
     def call(x: Array, out: Array | None) -> Array:
         if out is None:
             out = empty(shape, dtype)
-        data, target = np.frombuffer(x, numbers), np.frombuffer(out, numbers)
-        flags = data.flags.num & target.flags.num
-        if flags & FITTING == FITTING:
+        data, target = flat(x), out.ravel()
+        # As `run` does, with less work a call: beside a copy within the caches, a microsecond is seen.
+        if on_threads and kernel.work > running.WORK_BEFORE_THREADS and launching.threads_are_of_use:
+            with launching.launch_lock:
+                on_threads(data, target)
+        else:
             run(kernel, work, *arguments, data, target)
-            return out
-        if flags & ALIGNED:
-            run(kernel, work, *arguments, _writable(data), target)
-            return out
-        return again()(x, out)
+        return out
 
-    return call
+    if dtype in _COMPILED:
+        return call
+    numbers = _NUMBERS[dtype.itemsize]
+
+    def call_with_numbers(x: Array, out: Array | None) -> Array:
+        if out is None:
+            out = empty(shape, dtype)
+        run(kernel, work, *arguments, flat(x).view(numbers), out.reshape(-1).view(numbers))
+        return out
+
+    return call_with_numbers
 
 
 def take(x: Array, sources: Sequence[Indices], value: Any = 0, out: Array | None = None) -> Array:
@@ -429,12 +407,12 @@ def _unfold_line(line: int, sizes: Sizes, rows: Array, begins: Array, runs: Arra
         for k in range(outer):
             x0 = at(rows, row * outer + k)
             if x0 < 0:
-                _fill(out, out0, out.dtype.type(0), inner * channels)
+                _fill(out, out0, 0, inner * channels)
             else:
                 for r in range(at(begins, o), at(begins, o + 1)):
                     begin, count = out0 + at(runs, 3 * r) * channels, at(runs, 3 * r + 2) * channels
                     if at(runs, 3 * r + 1) < 0:
-                        _fill(out, begin, out.dtype.type(0), count)
+                        _fill(out, begin, 0, count)
                     else:
                         _copy(out, begin, x, image * x_image + x0 + at(runs, 3 * r + 1) * channels, count)
             out0 += inner * channels
@@ -484,23 +462,15 @@ def ready_unfold(
     callable
         From `x` and `out`, an array or None, to `out`.
     """
-    return _ready_unfold(geometry, batch, channels, dtype, _unit(channels * dtype.itemsize))
-
-
-def _ready_unfold(
-    geometry: ConvGeometry, batch: int, channels: int, dtype: np.dtype[Any], unit: int
-) -> Callable[[Array, Array | None], Array]:
     elements, inner = math.prod(geometry.kernel_size), geometry.kernel_size[-1]
     shape = (batch, *geometry.output_size, elements * channels)
     if batch == 0:
         return lambda x, out: empty(shape, dtype) if out is None else out
     rows, begins, runs = _unfold_plan(geometry)
-    cell = channels * dtype.itemsize // unit
-    x_image, out_row = math.prod(geometry.input_size) * cell, geometry.output_size[-1] * elements * cell
-    sizes = (len(rows), x_image, elements // inner, inner, cell, out_row)
-    arguments = (batch * len(rows), sizes, np.where(rows < 0, -1, rows * cell), begins, runs)
-    again = functools.partial(_ready_unfold, geometry, batch, channels, dtype, dtype.itemsize)
-    return _moving(unfold_rows, batch * len(rows) * out_row * _WORTH, arguments, shape, dtype, _NUMBERS[unit], again)
+    x_image, out_row = math.prod(geometry.input_size) * channels, geometry.output_size[-1] * elements * channels
+    sizes = (len(rows), x_image, elements // inner, inner, channels, out_row)
+    arguments = (batch * len(rows), sizes, np.where(rows < 0, -1, rows * channels), begins, runs)
+    return _moving(unfold_rows, math.prod(shape) * _WORTH, arguments, shape, dtype)
 
 
 def unfold(geometry: ConvGeometry, x: Array, out: Array | None = None) -> Array:

@@ -156,14 +156,16 @@ def read_some(typingctx: Any, array: Any, offset: Any, count: Any) -> tuple[Any,
 
 
 @intrinsic
-def repeated(typingctx: Any, array: Any, value: Any) -> tuple[Any, Codegen]:
-    """Return a vector of one number, of the array's dtype."""
+def repeated(typingctx: Any, array: Any, number: Any) -> tuple[Any, Codegen]:
+    """Return a vector of elements whose bits are the last ones of a whole number."""
     bits = BitsType(array.dtype, 1)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _together(builder, [simd._splat(builder, args[1], _llvm_vector(bits))], bits)
+        vector = _llvm_vector(bits)
+        element = args[1] if vector.element == args[1].type else builder.trunc(args[1], vector.element)
+        return _together(builder, [simd._splat(builder, element, vector)], bits)
 
-    return bits(array, array.dtype), codegen
+    return bits(array, types.int64), codegen
 
 
 @intrinsic

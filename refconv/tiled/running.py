@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import math
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,7 +44,6 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
     return np.ndarray(shape, kind, memory, -ctypes.addressof(ctypes.c_char.from_buffer(memory.data)) % 64)
 
 
-_work_so_far: Counter[Compiled] = Counter()
 _on_disk: dict[tuple[Any, ...], bool] = {}
 
 
@@ -55,8 +53,8 @@ def run(kernel: Compiled, work: int, *arguments: Any, meanwhile: Sequence[Any] |
     Compiling for all threads takes twice as long, so a kernel has to do some work before, unless it is on disk.
     So it has for what takes longer to compile than with the arguments `meanwhile`, which give the same bits.
     """
-    worth = _work_so_far.get(kernel, 0) > WORK_BEFORE_THREADS
-    many = work >= PARALLEL_WORK and launching.threads_are_of_use()
+    many = work >= PARALLEL_WORK and launching.threads_are_of_use
+    worth = kernel.work > WORK_BEFORE_THREADS
     if many and (worth or _is_worth_compiling(kernel, "parallel", work, arguments)):
         # As `launching.launch` does, without handing the arguments on once more.
         with launching.launch_lock:
@@ -68,12 +66,12 @@ def run(kernel: Compiled, work: int, *arguments: Any, meanwhile: Sequence[Any] |
 
 
 def _is_worth_compiling(kernel: Compiled, variant: str, work: int, arguments: Sequence[Any]) -> bool:
-    _work_so_far[kernel] += work
+    kernel.work += work
     # What sets the signatures of one kernel apart.
     key = (kernel, variant, arguments[-1].dtype, *(len(size) for size in arguments if type(size) is tuple))
     if key not in _on_disk:
         _on_disk[key] = is_kept(getattr(kernel, variant), arguments)
-    return _on_disk[key] or _work_so_far[kernel] > WORK_BEFORE_THREADS
+    return _on_disk[key] or kernel.work > WORK_BEFORE_THREADS
 
 
 def thread_count() -> int:
@@ -83,8 +81,8 @@ def thread_count() -> int:
 
 def flat(array: Array) -> Array:
     """Return a read-only view on one axis; kernels are compiled for such inputs only, thus once for all ranks."""
-    view = array.reshape(-1)
-    view.setflags(write=False)
+    view = array.ravel()
+    view.setflags(False)  # type: ignore[call-arg]  # By keyword, as NumPy's stubs want it, takes twice as long.
     return view
 
 
