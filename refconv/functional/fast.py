@@ -66,15 +66,20 @@ def tiled_call(
     direct = _direct(out, result_format) is out
     if direct and not first and all(array is None or _fits(array, result) for array in operands):
         return Call(ready, operands, repeats=True)
+    if first:
+        operands = (*(np.moveaxis(array, -1, 1) for array in operands[:signals]), *operands[signals:])
+    if (
+        first
+        and turns
+        and shape is not None
+        and all(array is None or _fits(array, result) for array in (*operands, out))
+    ):
+        return Call(_turned(ready, operands[0].shape, shape, result), operands, repeats=True)
 
     def run(*given: Any) -> Any:
         *arrays, out = given
         target = _direct(out, result_format)
-        if first and turns and shape is not None and _fits(arrays[0], result):
-            batch, channels, *sizes = arrays[0].shape
-            turned, target = layouts.side_by_side((batch, *sizes, channels), shape, dtype=result)
-            arrays[0] = layouts.channels_last(arrays[0], turned)
-        elif first:
+        if first:
             arrays[:signals] = [_channels_last(array, result, turns) for array in arrays[:signals]]
         fitting = [array if array is None or _fits(array, result) else _fitted(array, result) for array in arrays]
         computed = ready(*fitting, target)
@@ -86,9 +91,24 @@ def tiled_call(
             return layouts.channels_first(computed, out)
         return delivered(computed, result, result_format, out)
 
-    if first:
-        operands = (*(np.moveaxis(array, -1, 1) for array in operands[:signals]), *operands[signals:])
     return Call(run, operands, repeats=True)
+
+
+def _turned(
+    ready: Callable[..., Any], x_shape: tuple[int, ...], shape: tuple[int, ...], result: np.dtype[Any]
+) -> Callable[..., Array]:
+    """Return what turns an input of this shape, channels first, to channels last, and the output of `ready` back."""
+    from refconv.tiled import layouts
+
+    batch, channels, *sizes = x_shape
+    turned_shape = (batch, *sizes, channels)
+
+    def run(*given: Any) -> Array:
+        x, *others, out = given
+        turned, target = layouts.side_by_side(turned_shape, shape, dtype=result)
+        return layouts.channels_first(ready(layouts.channels_last(x, turned), *others, target), out)
+
+    return run
 
 
 def _channels_last(array: Array, result: np.dtype[Any], turns: bool) -> Array:

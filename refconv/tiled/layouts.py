@@ -6,6 +6,7 @@ take as long as a third of its convolution; here as long as two copies.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -55,15 +56,21 @@ def side_by_side(*shapes: tuple[int, ...], dtype: npt.DTypeLike) -> list[Array]:
     >>> [array.shape for array in side_by_side((2, 3), (5,), dtype=np.float32)]
     [(2, 3), (5,)]
     """
-    # Each begins a cache line.
-    line = LINE // np.dtype(dtype).itemsize
-    sizes = [math.prod(shape) for shape in shapes]
-    firsts = np.cumsum([0, *(-(-size // line) * line for size in sizes)]).tolist()
-    block = empty((firsts[-1],), dtype)
-    return [
-        block[first : first + size].reshape(shape)
-        for first, size, shape in zip(firsts[:-1], sizes, shapes, strict=True)
-    ]
+    size, places = _places(shapes, np.dtype(dtype).itemsize)
+    block = empty((size,), dtype)
+    return [block[first:last].reshape(shape) for shape, (first, last) in zip(shapes, places, strict=True)]
+
+
+@functools.lru_cache(maxsize=64)
+def _places(shapes: tuple[tuple[int, ...], ...], itemsize: int) -> tuple[int, list[tuple[int, int]]]:
+    """Lay arrays out one behind another, each from a cache line on: elements of all, first and last of each."""
+    line, end = LINE // itemsize, 0
+    places = []
+    for shape in shapes:
+        first = -(-end // line) * line
+        end = first + math.prod(shape)
+        places.append((first, end))
+    return end, places
 
 
 def channels_last(x: Array, out: Array | None = None) -> Array:
