@@ -24,6 +24,9 @@ PARALLEL_WORK = 1_000_000
 # A kernel that is not on disk for several threads runs on one until it has done as many multiply-adds, about 0.1 s.
 WORK_BEFORE_THREADS = 5_000_000_000
 
+# What runs until a kernel is compiled takes some ten times as long, so its work counts as much more.
+_MEANWHILE = 10
+
 
 def available() -> bool:
     """Tell whether the fast path can run: not where the JIT is off."""
@@ -53,13 +56,14 @@ def run(kernel: Compiled, work: int, *arguments: Any, meanwhile: Sequence[Any] |
     Compiling for all threads takes twice as long, so a kernel has to do some work before, unless it is on disk.
     So it has for what takes longer to compile than with the arguments `meanwhile`, which give the same bits.
     """
+    counted = work if meanwhile is None else _MEANWHILE * work
     many = work >= PARALLEL_WORK and launching.threads_are_of_use
     worth = kernel.work > WORK_BEFORE_THREADS
-    if many and (worth or _is_worth_compiling(kernel, "parallel", work, arguments)):
+    if many and (worth or _is_worth_compiling(kernel, "parallel", counted, arguments)):
         # As `launching.launch` does, without handing the arguments on once more.
         with launching.launch_lock:
             kernel.parallel(*arguments)
-    elif meanwhile is None or worth or _is_worth_compiling(kernel, "serial", 0 if many else work, arguments):
+    elif meanwhile is None or worth or _is_worth_compiling(kernel, "serial", 0 if many else counted, arguments):
         kernel.serial(*arguments)
     else:
         kernel.serial(*meanwhile)
