@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import io
 import itertools
@@ -22,10 +23,11 @@ from refconv.bench import cases, first_call, measure, ours, peers, report, restr
 from refconv.bench.cases import FORWARD, GRAD_INPUT, GRAD_WEIGHTS, LAYER, REUSED, Case, Job
 from refconv.cli.commands import commands
 from refconv.errors import ConvError
-from refconv.jit import kernel_cache
+from refconv.jit import kernel_cache, launch
 from refconv.jit.launch import Compiled
 from refconv.jit.threads import most_threads, threads
 from refconv.jit.warming import Wanted, all_kernels, recorded
+from refconv.tiled import running
 
 ROW_KEYS = {
     *("name", "direction", "seconds", "peer", "peer_seconds", "gflops", "flops", "bytes"),
@@ -178,17 +180,23 @@ def test_a_lonely_best_run_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
     assert measure.best_times([call], 1.0) == pytest.approx([0.01])
 
 
-def test_warm_up_does_not_count_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, calls = 0.0, 0
+def test_kernels_are_measured_in_their_final_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel, job, ran = Compiled(_doubled), Job(Case("conv", (8,), 2, 2, kernel=3)), []
+    for name in ("serial", "parallel"):
+        vars(kernel)[name] = functools.partial(lambda *given: ran.append(given), name)
 
-    def call() -> None:
-        nonlocal now, calls
-        now += 3.0 if calls == 1 else 0.02
-        calls += 1
+    def call() -> tuple[np.ndarray, ...]:
+        running.run(kernel, running.PARALLEL_WORK, "final", meanwhile=["early"])
+        return (np.zeros(2),)
 
-    monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: now))
-    measure.warm_up(call, 0.31)
-    assert calls == 12
+    monkeypatch.setattr(launch, "threads_are_of_use", True)
+    monkeypatch.setattr(ours, "call", lambda job, data: call)
+    monkeypatch.setattr(ours, "reference", lambda job, data: call())
+    before = running.WORK_BEFORE_THREADS
+    measure.measure([job], {}, 1, 0.0)
+    scaling.measure([scaling.Series("conv", "size", (1, 2), (job, job))], 1, 0.0)
+    assert set(ran) == {("parallel", "final")}
+    assert before == running.WORK_BEFORE_THREADS
 
 
 def test_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ from refconv.bench.cases import REUSED, Job
 from refconv.bench.peers import Contender, Peer
 from refconv.jit.threads import threads
 from refconv.tiled.limits import copy_speed, fma_speed
+from refconv.tiled.running import in_final_form
 from refconv.tiled.simd import vector_bytes
 
 ROUNDS = 2
@@ -37,8 +38,6 @@ _TURN_S = 0.004
 _TURN_RUNS = 2
 _SLOW_S = 0.1
 _LEAST_TURNS = 3
-WARM_UP_S = 0.4
-"""Work after which refconv runs a kernel on all threads, with some to spare."""
 
 # A best run counts once a few others came near it, or when patience ends.
 _CONFIRMED_BY = 3
@@ -223,7 +222,7 @@ def measure(
     limits : Limits
         Of the machine, the best of the whole time.
     """
-    with threads(thread_count):
+    with threads(thread_count), in_final_form():
         limits = Limits()
         limits.again(min(2 * seconds, 2.0))
         timings: dict[Job, Timing] = {}
@@ -241,30 +240,19 @@ def _timing(job: Job, peers: dict[str, Peer], seconds: float, before: Timing | N
     contenders = [contender for peer in peers.values() for contender in peer(job, data)]
     if before is None:
         before = _checked(job, data, call, contenders)
-        warm_up(call, min(ROUNDS * seconds, WARM_UP_S))
     own, *others = best_times([call, *(contender.call for contender in contenders)], seconds)
     best = {c.name: min(time, before.others[c.name]) for c, time in zip(contenders, others, strict=True)}
     return before._replace(seconds=min(own, before.seconds), others=best)
 
 
 def _checked(job: Job, data: ours.Data, call: Callable[[], Any], contenders: Sequence[Contender]) -> Timing:
-    """Find what a job's errors are and what it allocates; the clock has not run yet."""
+    """Find what a job's errors are and what it allocates; its kernels are compiled and its calls planned meanwhile."""
     expected = ours.reference(job, data)
     error = error_of(ours.results(job, call()), expected)
     kept = job.way == REUSED
     extra = extra_bytes(call, 0 if kept else 4 * sum(map(math.prod, job.result_shapes)))
     errors = {c.name: error_of(c.results(c.call()), expected) for c in contenders}
     return Timing(job, math.inf, dict.fromkeys(errors, math.inf), error, errors, extra)
-
-
-def warm_up(call: Callable[[], Any], seconds: float) -> None:
-    """Call until all that happens once has happened: kernels are compiled, and run on several threads if ever."""
-    spent = 0.0
-    while spent < seconds:
-        start = time.perf_counter()
-        call()
-        # A run that waits for the compiler is no work done.
-        spent += min(time.perf_counter() - start, _SLOW_S)
 
 
 def best_times(calls: Sequence[Callable[[], Any]], seconds: float) -> list[float]:

@@ -8,7 +8,6 @@ kept on disk by `refconv.jit.kernel_cache`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from refconv.bench import ours
 from refconv.bench.cases import CASES, FRESH, REUSED, Case, Job, jobs
 from refconv.jit.warming import Wanted, all_kernels, recorded
-from refconv.tiled import running
+from refconv.tiled.running import in_final_form
 
 # Every tile is the best one for some number of filters.
 _FILTERS = (1, 5, 8, 16, 24, 32, 48, 64)
@@ -34,7 +33,7 @@ def wanted_kernels() -> list[Wanted]:
     """List the kernels of all layer types: tiled in float32 and float64, textbook in float64 and int64."""
     kernels = all_kernels("loops", "tiled")
     planning = [kernel for kernel in kernels if kernel.py.__module__ in _PLANNING]
-    with recorded(kernels, planning) as found, np.errstate(all="ignore"), _in_full():
+    with recorded(kernels, planning) as found, np.errstate(all="ignore"), in_final_form():
         for job in [job for job in jobs((*CASES, *_more_cases())) if job.way != REUSED]:
             data = ours.random_data(job.case)
             for dtype in _TILED:
@@ -44,16 +43,6 @@ def wanted_kernels() -> list[Wanted]:
             for dtype in _TEXTBOOK:
                 ours.call(job, data.of(dtype), "textbook")()
     return found
-
-
-@contextmanager
-def _in_full() -> Iterator[None]:
-    """Let kernels run at once as they do after some work."""
-    before, running.WORK_BEFORE_THREADS = running.WORK_BEFORE_THREADS, -1
-    try:
-        yield
-    finally:
-        running.WORK_BEFORE_THREADS = before
 
 
 def _more_cases() -> Iterator[Case]:

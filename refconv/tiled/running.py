@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numba
@@ -76,6 +77,17 @@ def _is_worth_compiling(kernel: Compiled, variant: str, work: int, arguments: Se
     if key not in _on_disk:
         _on_disk[key] = is_kept(getattr(kernel, variant), arguments)
     return _on_disk[key] or kernel.work > WORK_BEFORE_THREADS
+
+
+@contextmanager
+def in_final_form() -> Iterator[None]:
+    """Let every kernel run at once as it does after some work, however long it takes to compile."""
+    global WORK_BEFORE_THREADS
+    before, WORK_BEFORE_THREADS = WORK_BEFORE_THREADS, -1
+    try:
+        yield
+    finally:
+        WORK_BEFORE_THREADS = before
 
 
 def thread_count() -> int:
