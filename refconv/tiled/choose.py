@@ -7,10 +7,9 @@ besides its steps (its sums are cleared, added to and stored) is `OVERHEAD` a ve
 one that wastes neither lanes on filters that are not there nor rows on outputs that are not there.
 
 Measured on Zen 4 with AVX-512, one thread, 3x3 on 56x56x64, GFLOP/s: 6x4 112 to 115, 8x2 107, 14x2 107; 7x4, 9x3
-and 5x5 do not fit into the registers and fall to 70, 72 and 89. With AVX2, two threads: 5x2 206, while 6x2, which would
-fit, falls to 118, because the compiler stores half of its sums at every step. It does not where a weight gradient
-is summed, whose 3x3 on 28x28x128 goes from 124 with 5x2 to 139 with 6x2, on 14x14x256 from 137 to 150; nor where one
-kernel element comes after another.
+and 5x5 do not fit into the registers and fall to 70, 72 and 89. With AVX2 6x2 just fits: two threads 4 % faster than
+5x2 in 26 of 28 layers, 3x3 on 28x28x128 from 200 to 209. Where chains waited on the stack and stores had masks, the
+compiler stored half of its sums at every step, and 6x2 fell to 118.
 """
 
 from __future__ import annotations
@@ -99,19 +98,6 @@ def tiles() -> tuple[Tile, ...]:
     """
     if vector_registers() >= 32:
         return (Tile(6, 4), Tile(8, 2), Tile(8, 1))
-    return (Tile(5, 2), Tile(3, 3), Tile(8, 1))
-
-
-def short_tiles() -> tuple[Tile, ...]:
-    """Return the tiles of a weight gradient, and of one kernel element after another, the best first.
-
-    Examples
-    --------
-    >>> all(rows * vectors + vectors < 32 for rows, vectors in short_tiles())
-    True
-    """
-    if vector_registers() >= 32:
-        return tiles()
     return (Tile(6, 2), Tile(3, 3), Tile(8, 1))
 
 
@@ -221,7 +207,7 @@ def gradient_places(geometry: ConvGeometry, batch: int, channels: int, filters: 
     tile = min(places_gradient_tiles(), key=needed)
     plain = min(
         gradient_cost(geometry, batch, channels, filters, lanes, *way)
-        for way in itertools.product(short_tiles(), (False, True))
+        for way in itertools.product(tiles(), (False, True))
     )
     return tile if needed(tile) < 0.9 * plain else None
 
@@ -291,7 +277,7 @@ def conv_elements(geometry: ConvGeometry, channels: int, filters: int, lanes: in
     >>> conv_elements(small, 512, 512, 16, False) is None, conv_elements(large, 32, 64, 16, False) is None
     (False, True)
     """
-    whole = [tile for tile in short_tiles() if filters % (tile.vectors * lanes) == 0 and tile.vectors > 1]
+    whole = [tile for tile in tiles() if filters % (tile.vectors * lanes) == 0 and tile.vectors > 1]
     sizes = element_sizes(geometry)
     if not whole or channels < LEAST_CHANNELS or len(sizes) == 1 or not 0 < sum(sizes) <= MOST_LINKS:
         return None
@@ -371,7 +357,7 @@ def gradient_tile(geometry: ConvGeometry, batch: int, channels: int, filters: in
         # Alike, the tables of all elements together are smaller.
         return gradient_cost(geometry, batch, channels, filters, lanes, *way) * (1.1 if way[1] else 1)
 
-    return min(itertools.product(short_tiles(), (False, True)), key=needed)
+    return min(itertools.product(tiles(), (False, True)), key=needed)
 
 
 def gradient_shares(tile_count: int, blocks: int, outputs: int) -> tuple[int, int, bool]:
