@@ -334,3 +334,23 @@ def test_a_tiny_layer_compiles_nothing(tmp_path):
     )
     assert outcome(start(script, tmp_path)) == ["2028.0", "set()"]
     assert not list(tmp_path.iterdir())
+
+
+@needs_jit
+def test_no_kernel_waits_for_linear_algebra(tmp_path):
+    (tmp_path / "scipy" / "linalg").mkdir(parents=True)
+    (tmp_path / "scipy" / "__init__.py").write_text('__version__ = version_string = "1.17.0"\n')
+    (tmp_path / "scipy" / "linalg" / "__init__.py").write_text("")
+    script = """
+run(conv1d.serial)
+import numba.np.arraymath
+import numba.np.linalg
+print("scipy.linalg" in sys.modules, numba.np.arraymath._HAVE_BLAS)
+try:
+    numba.np.linalg.ensure_blas()
+except ImportError:
+    print("scipy.linalg" in sys.modules)
+"""
+    root = Path(refconv.__file__).parent.parent
+    process = start(script, tmp_path, PYTHONPATH=f"{tmp_path}{os.pathsep}{root}")
+    assert outcome(process) == ["False True", "True"]

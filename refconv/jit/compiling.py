@@ -2,13 +2,18 @@
 
 Kernels have no closures, no comprehensions and no arithmetic on whole arrays. And Python's garbage collector, which
 would go through all of Numba again and again while it allocates, stands still meanwhile: a seventh of the time.
+
+Tried and dropped: functions that are not simplified one by one before they are linked (a tenth less time to compile,
+but kernels of other code, whose speed nothing vouched for), no cheap optimisation before the full one (no faster).
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import importlib.util
 import os
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -40,6 +45,28 @@ class KernelCompiler(Compiler):
         """Compile a function."""
         with uncollected():
             return super().compile_extra(function)
+
+
+def load_numba() -> None:
+    """Load what Numba loads before its first kernel, but not SciPy's linear algebra, which takes 0.1 s and more.
+
+    Numba only asks then whether it is there, for functions that no kernel calls, and again when it compiles one.
+    """
+    name = "numba.np.arraymath"
+    if name in sys.modules:
+        return
+    with global_compiler_lock:
+        linalg: Any = importlib.import_module("numba.np.linalg")
+        usual, linalg.ensure_blas = linalg.ensure_blas, _ensure_scipy
+        try:
+            importlib.import_module(name)
+        finally:
+            linalg.ensure_blas = usual
+
+
+def _ensure_scipy() -> None:
+    if importlib.util.find_spec("scipy") is None:
+        raise ImportError("no SciPy")
 
 
 _stopped = False

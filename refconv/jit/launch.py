@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numba
 
-from refconv.jit.compiling import KernelCompiler
+from refconv.jit.compiling import KernelCompiler, load_numba
 from refconv.jit.kernel_cache import keep_on_disk
 
 launch_lock = threading.Lock()
@@ -79,6 +79,7 @@ class Compiled:
         return self._compiled(parallel=True)
 
     def _compiled(self, parallel: bool) -> Callable[..., None]:
+        load_numba()
         # The division of Numba's 'python' error model may raise, which costs a loop its threads.
         options = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "pipeline_class": KernelCompiler}
         dispatcher = numba.njit(parallel=parallel, **options)(self.py)
