@@ -55,7 +55,7 @@ for rank, channels, filters, (strides, dilation, padding) in itertools.product(
 x, weights = random(1, 40, 40, 12), random(3, 3, 4, 33)
 alike(fn.conv, x, weights, groups=3)
 first, words = np.ascontiguousarray(np.moveaxis(x, -1, 1)), dict(data_format="channels_first")
-alike(fn.conv, first, random(3, 3, 12, 33), **words)
+alike(fn.conv, first, random(3, 3, 12, 20), **words)
 alike(fn.conv, first, random(3, 3, 12, 2), **words)
 """
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from refconv.functional import conv, conv_transpose
-from refconv.tiled import layouts, running
+from refconv.tiled import choose, layouts, running, simd
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="the JIT is off")
 
@@ -55,3 +55,24 @@ def test_channels_first_gives_the_bits_of_channels_last(function):
     out = np.full(expected.shape, np.nan, np.float32)
     assert function(first, weights, out=out, **words) is out
     np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.skipif(simd.lanes(np.float32) < 8, reason="20 filters are several blocks")
+@pytest.mark.parametrize(("function", "strides"), [(conv, 1), (conv, 2), (conv_transpose, 1), (conv_transpose, 2)])
+def test_a_kernel_that_reads_channels_first_gives_the_bits_of_channels_last(function, strides, monkeypatch):
+    for name, answer in [("conv_places", None), ("conv_elements", None), ("turns_out", True)]:
+        monkeypatch.setattr(choose, name, lambda *_, answer=answer: answer)
+    rng = np.random.default_rng(strides)
+    for sizes, groups in [((5, 23), 1), ((33,), 2), ((2, 3, 6), 1)]:
+        channels, filters = 70 * groups, 20 * groups
+        own = (70, filters) if function is conv else (20, channels)
+        shapes = [(2, *sizes, channels), (*(3,) * len(sizes), *own), (filters,)]
+        x, weights, bias = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
+        words = {"strides": strides, "padding": "same", "groups": groups, "backend": "tiled"}
+        expected = np.moveaxis(function(x, weights, bias, **words), -1, 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(layouts, "turn_matrices", None)
+            first = np.ascontiguousarray(np.moveaxis(x, -1, 1))
+            out = np.full(expected.shape, np.nan, np.float32)
+            got = function(first, weights, bias, data_format="channels_first", out=out, **words)
+        np.testing.assert_array_equal(got, expected)

@@ -237,9 +237,11 @@ def conv_call(
 
         check_tiled(result, shape, *operands)
         check_index_range(geometry.axes)
-        ready = cpu.ready_conv(geometry, x.shape[0], channels, filters, result)
+        sizes = x.shape[0], channels, filters, result
+        first = cpu.ready_first(geometry, *sizes) if data_format == "channels_first" else None
         given = (x, weights, None if bias is None else offsets)
-        return tiled_call(ready, given, result, data_format, out, shape=shape)
+        ready = cpu.ready_conv(geometry, *sizes)
+        return tiled_call(ready, given, result, data_format, out, shape=shape, ready_first=first)
 
     def run(x: Array, weights: Array, bias: Array, out: Array | None) -> Array:
         return delivered(_run_conv(geometry, result, x, weights, bias, backend), result, data_format, out)
@@ -448,9 +450,11 @@ def conv_transpose_call(
 
         check_tiled(result, shape, *operands)
         check_index_range(geometry.axes)
-        ready = cpu.ready_conv_transpose(geometry, x.shape[0], channels, filters, result)
+        sizes = x.shape[0], channels, filters, result
+        first = cpu.ready_first(geometry, *sizes, transposed=True) if data_format == "channels_first" else None
         given = (x, weights, None if bias is None else offsets)
-        return tiled_call(ready, given, result, data_format, out, shape=shape)
+        ready = cpu.ready_conv_transpose(geometry, *sizes)
+        return tiled_call(ready, given, result, data_format, out, shape=shape, ready_first=first)
     loops = _SCATTER if loop == "scatter" else _GATHER
 
     def run(x: Array, weights: Array, bias: Array, out: Array | None) -> Array:

@@ -36,6 +36,7 @@ def tiled_call(
     signals: int = 1,
     gives_signal: bool = True,
     shape: tuple[int, ...] | None = None,
+    ready_first: Callable[..., Any] | None = None,
 ) -> Call:
     """Return the call of a kernel of the tiled backend.
 
@@ -56,25 +57,25 @@ def tiled_call(
         Whether the result has it, too.
     shape : tuple of int, optional
         Of the result, channels last, where there is one signal and a kernel may be given what to fill.
+    ready_first : callable, optional
+        As `ready`, but the signals and the result have channels first.
     """
     from refconv.tiled import layouts
 
     first = data_format == "channels_first"
+    if first:
+        operands = (*(np.moveaxis(array, -1, 1) for array in operands[:signals]), *operands[signals:])
     # What only copies takes other dtypes, too, which NumPy turns.
     turns = result.kind == "f" and result.itemsize >= 4
     result_format = data_format if gives_signal else "channels_last"
-    direct = _direct(out, result_format) is out
-    if direct and not first and all(array is None or _fits(array, result) for array in operands):
-        return Call(ready, operands, repeats=True)
-    if first:
-        operands = (*(np.moveaxis(array, -1, 1) for array in operands[:signals]), *operands[signals:])
-    if (
-        first
-        and turns
-        and shape is not None
-        and all(array is None or _fits(array, result) for array in (*operands, out))
-    ):
-        return Call(_turned(ready, operands[0].shape, shape, result), operands, repeats=True)
+    if all(array is None or _fits(array, result) for array in operands):
+        if not first and _direct(out, result_format) is out:
+            return Call(ready, operands, repeats=True)
+        if first and shape is not None and (out is None or _fits(out, result)):
+            if ready_first is not None:
+                return Call(ready_first, operands, repeats=True)
+            if turns:
+                return Call(_turned(ready, operands[0].shape, shape, result), operands, repeats=True)
 
     def run(*given: Any) -> Any:
         *arrays, out = given

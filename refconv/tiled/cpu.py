@@ -40,11 +40,18 @@ class ConvChoice(NamedTuple):
     sizes: tuple[int, ...]
     pack_sizes: tuple[int, ...]
     work: int
+    planes: tuple[int, int]
 
 
 @functools.lru_cache(maxsize=256)
 def _conv_choice(
-    geometry: ConvGeometry, batch: int, channels: int, filters: int, lane_count: int, transposed: bool
+    geometry: ConvGeometry,
+    batch: int,
+    channels: int,
+    filters: int,
+    lane_count: int,
+    transposed: bool,
+    first: bool = False,
 ) -> ConvChoice:
     groups = geometry.groups
     own_channels, own_filters = channels // groups, filters // groups
@@ -59,11 +66,13 @@ def _conv_choice(
         steps = filters, own_filters, block_size
     work = choose.multiply_adds(geometry, batch, own_channels, filters)
     chunks = choose.chunks(work, groups * blocks)
-    plan = conv_plan(geometry, batch, channels, filters, tile.rows, steps[0], chunks)
+    planes = (math.prod(geometry.input_size), math.prod(geometry.output_size)) if first else (1, 1)
+    plan = conv_plan(geometry, batch, channels, filters, tile.rows, steps[0], chunks, *planes)
     read = batch * math.prod(geometry.input_size) * channels
     by_chunk = int(taps * own_channels * filters <= read)
     sizes = (chunks, groups, blocks, own_channels, own_filters, *steps, by_chunk)
-    return ConvChoice(tile, packed, plan, sizes, (taps, groups, blocks, own_channels, own_filters), work)
+    pack_sizes = taps, groups, blocks, own_channels, own_filters
+    return ConvChoice(tile, packed, plan, sizes, pack_sizes, work, planes)
 
 
 class ElementsChoice(NamedTuple):
@@ -173,10 +182,7 @@ def _ready_contraction(
             out = empty(shape, dtype)
         if bias is None:
             bias = none
-        if choice.packed:
-            own = _packed(choice, weights, transposed)
-        else:
-            own = weights.weights if isinstance(weights, PackedWeights) else weights
+        own = _laid_out(choice, weights, transposed)
         run(
             contraction.contract, choice.work, rows, vectors, choice.sizes, *choice.plan,
             flat(x), flat(own), flat(bias), out.reshape(-1),
@@ -186,7 +192,9 @@ def _ready_contraction(
     return call
 
 
-def _packed(choice: ConvChoice, weights: Array | PackedWeights, transposed: bool) -> Array:
+def _laid_out(choice: ConvChoice, weights: Array | PackedWeights, transposed: bool) -> Array:
+    if not choice.packed:
+        return weights.weights if isinstance(weights, PackedWeights) else weights
     if isinstance(weights, PackedWeights):
         own, key = weights.weights, (choice.tile.vectors, choice.pack_sizes, transposed)
         return weights.packed(key, lambda: _packed_now(choice, own, transposed))
@@ -201,6 +209,59 @@ def _packed_now(choice: ConvChoice, weights: Array, transposed: bool) -> Array:
     work = PARALLEL_WORK if packed.size >= PARALLEL_PACKING else 0
     run(kernel, work, vectors, choice.pack_sizes, flat(weights), packed)
     return packed
+
+
+def ready_first(
+    geometry: ConvGeometry, batch: int, channels: int, filters: int, dtype: DType, transposed: bool = False
+) -> ReadyConv | None:
+    """Plan a convolution of data with channels first, whose results have them first, too.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        Any, also with inserted zeros or a `reversed` kernel.
+    batch, channels, filters : int
+        Of the arrays, all groups together.
+    dtype : dtype
+        Of all arrays.
+    transposed : bool
+        Whether the weights are those of a transposed convolution.
+
+    Returns
+    -------
+    callable or None
+        As `conv` or `conv_transpose` without the geometry, for x of shape (batch, channels, in...), and with the same
+        bits; None where it is better to turn the data before and the results after: so where several blocks of filters
+        read them, each from one cache line a channel.
+    """
+    lane_count = lanes(dtype)
+    groups = geometry.groups
+    if (
+        batch == 0
+        or choose.conv_places(geometry, channels, filters, lane_count) is not None
+        or choose.conv_elements(geometry, channels // groups, filters // groups, lane_count, transposed) is not None
+    ):
+        return None
+    choice = _conv_choice(geometry, batch, channels, filters, lane_count, transposed, first=True)
+    blocks = choice.sizes[2]
+    if blocks > 1 or not choose.turns_out(geometry, choice.tile, lane_count):
+        return None
+    shape = (batch, filters, *geometry.output_size)
+    none = no_bias(filters, dtype)
+    rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
+    room = math.prod(choice.sizes[:3]) * contraction.WAITING * choice.tile.vectors * lane_count
+
+    def call(x: Array, weights: Array | PackedWeights, bias: Array | None = None, out: Array | None = None) -> Array:
+        if out is None:
+            out = empty(shape, dtype)
+        own = _laid_out(choice, weights, transposed)
+        run(
+            contraction.contract_first, choice.work, rows, vectors, choice.sizes, choice.planes, *choice.plan,
+            flat(x), flat(own), flat(none if bias is None else bias), empty((room,), dtype), out.reshape(-1),
+        )  # fmt: skip
+        return out
+
+    return call
 
 
 def ready_conv(geometry: ConvGeometry, batch: int, channels: int, filters: int, dtype: DType) -> ReadyConv:

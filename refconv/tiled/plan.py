@@ -107,6 +107,8 @@ def conv_plan(
     rows: int,
     weight_step: int,
     chunks: int = 1,
+    channel_step: int = 1,
+    filter_step: int = 1,
 ) -> Plan:
     """Plan a convolution of `batch` images.
 
@@ -123,10 +125,13 @@ def conv_plan(
         first after an element's last.
     chunks : int
         Into how many the tiles of each segment are divided, as evenly as can be all together.
+    channel_step, filter_step : int
+        From one channel of an image to the next, and from one filter of an output: 1 if they come last, or if they
+        come first the size of an image of one channel.
     """
     own_channels = channels // geometry.groups
-    read_steps = steps_of(geometry.input_size, channels)
-    write_steps = steps_of(geometry.output_size, filters)
+    read_steps = _steps_of_places(geometry.input_size, channels, channel_step)
+    write_steps = _steps_of_places(geometry.output_size, filters, filter_step)
     tap_steps = steps_of(geometry.kernel_size, own_channels * weight_step)
     images = Positions(np.arange(batch) * read_steps[0], np.arange(batch) * write_steps[0])
     tables = _Tables(rows)
@@ -142,13 +147,21 @@ def conv_plan(
         runs = np.zeros((1, 2), np.int64)
         for c, read, tap in zip(classes, read_steps[1:], tap_steps[1:], strict=True):
             runs = (runs[:, None] + np.stack([c.steps * read, c.taps * tap], axis=1)).reshape(-1, 2)
-        tables.add(blocks_of_outputs([images, *places], rows), *chains(runs, length, 1, weight_step))
+        cut, together = chains(runs, length, 1, weight_step)
+        if channel_step != 1:
+            cut, together = _by_elements(runs, length, together, own_channels, channel_step, weight_step)
+        tables.add(blocks_of_outputs([images, *places], rows), cut, together)
     return tables.plan(chunks)
 
 
 def steps_of(sizes: Sequence[int], last: int) -> list[int]:
     """Return the elements from one index of an axis to the next, before them those of the whole."""
     return [math.prod(sizes[axis:]) * last for axis in range(len(sizes) + 1)]
+
+
+def _steps_of_places(sizes: Sequence[int], count: int, step: int) -> list[int]:
+    """Return the elements from one image to the next, and from one index of each axis, channels `step` apart."""
+    return steps_of(sizes, count) if step == 1 else [math.prod(sizes) * count, *steps_of(sizes, 1)[1:]]
 
 
 def _one_run(c: AxisClass) -> bool:
@@ -185,6 +198,24 @@ def chains(runs: Indices, length: int, read_step: int, weight_step: int) -> tupl
         axis=1,
     )
     return cut, max(1, min(longest, LONGEST_TOGETHER) // int(steps.max()))
+
+
+def _by_elements(
+    runs: Indices, length: int, together: int, channels: int, channel_step: int, weight_step: int
+) -> tuple[Indices, int]:
+    """Cut runs as `chains` does, and where a kernel element ends: its last channel is far from the next one's first."""
+    pieces, _ = chains(np.zeros_like(runs), length, 1, 1)
+    starts, ends = pieces[:, 0], pieces[:, 0] + pieces[:, 2]
+    elements = starts // channels
+    # All pieces are cut into as many runs, of which some may be empty.
+    most = int(np.max((ends - 1) // channels - elements, initial=0)) + 1
+    numbers = elements[:, None] + np.arange(most)
+    begins = np.maximum(starts[:, None], numbers * channels)
+    steps = np.maximum(np.minimum(ends[:, None], (numbers + 1) * channels) - begins, 0)
+    firsts = np.repeat(runs, len(pieces) // max(len(runs), 1), axis=0)
+    reads = firsts[:, :1] + numbers + (begins - numbers * channels) * channel_step
+    weights = firsts[:, 1:] + begins * weight_step
+    return np.stack([reads, weights, steps], axis=2).reshape(-1, 3), together * most
 
 
 def blocks_of_outputs(axes: Sequence[Positions], rows: int) -> Iterator[tuple[Positions, Positions]]:
