@@ -53,13 +53,13 @@ EVEN_TILES = 64
 MANY_OUTPUTS = 4096
 
 # Where one kernel element comes after another: a chain's sums are added to the output, for each vector of them (where
-# these are 32 bytes, waiting for the last sum costs more of them), and a vector of weights is transposed, or copied.
+# these are 32 bytes, that is longer beside the chain), and a vector of weights is transposed, or copied.
 ADDING = 1
-ADDING_NARROW = 6
+ADDING_NARROW = 2
 TRANSPOSING = 6
 LAYING_OUT = 2
 
-# Packing a vector of weights before, on one thread.
+# Packing a vector of weights before, on one thread, from which the others have to fetch it.
 PACKING = 40
 
 # Shorter chains start and end too often.
@@ -285,7 +285,7 @@ def conv_elements(geometry: ConvGeometry, channels: int, filters: int, lanes: in
 
     def by_class(tile: Tile) -> float:
         strip = len(sizes) * channels * tile.vectors
-        each = 2 * TRANSPOSING if transposed else PACKING if packs(filters, tile.vectors * lanes) else 0
+        each = PACKING if transposed or packs(filters, tile.vectors * lanes) else 0
         packing = each * strip * -(-filters // (tile.vectors * lanes))
         far = 1.1 if strip > STRIP else 1.0
         chains = sum(sizes) * channels / LONGEST_CHAIN - math.prod(geometry.output_size)
