@@ -221,6 +221,23 @@ def test_arrays_at_odd_places():
     np.testing.assert_array_equal(out, functional.zero_pad(x, padding=1, backend="textbook"))
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_out_may_begin_anywhere_in_a_cache_line(dtype):
+    """Also where less is copied at a time than is left of the line."""
+    unit = np.dtype(dtype).itemsize
+    for channels in (1, 7, 40):
+        x = signal((4, 3), channels, dtype)
+        right = functional.zero_pad(x, padding=1, backend="textbook")
+        memory = running.empty((right.size + 128,), dtype)
+        for place in range(64 // unit):
+            memory[...] = -77
+            out = memory[64:][place : place + right.size].reshape(right.shape)
+            functional.zero_pad(x, padding=1, backend="tiled", out=out)
+            np.testing.assert_array_equal(out, right)
+            assert (memory[: 64 + place] == -77).all()
+            assert (memory[64 + place + right.size :] == -77).all()
+
+
 def test_any_memory_layout():
     for function, x, words in calls():
         right = function(x, **words, backend="tiled")

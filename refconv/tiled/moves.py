@@ -15,7 +15,7 @@ from numba.extending import intrinsic, models, register_model
 
 from refconv.tiled import simd
 
-__all__ = ["ask", "at_once", "read", "read_some", "read_wide", "repeated", "wide", "write", "write_some"]
+__all__ = ["ask", "at_once", "read", "read_some", "read_wide", "repeated", "to_line", "wide", "write", "write_some"]
 
 Codegen = Callable[..., Any]
 
@@ -138,6 +138,19 @@ def ask(typingctx: Any, array: Any, offset: Any) -> tuple[Any, Codegen]:
         return context.get_dummy_value()
 
     return types.void(array, types.intp), codegen
+
+
+@intrinsic
+def to_line(typingctx: Any, array: Any, offset: Any) -> tuple[Any, Codegen]:
+    """Return how many elements there are from `offset` on until a cache line begins."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = simd._pointer(context, builder, sig.args[0], args[0], args[1], None)
+        address = builder.ptrtoint(pointer, args[1].type)
+        before = builder.and_(builder.neg(address), address.type(_LINE - 1))
+        return builder.udiv(before, address.type(sig.args[0].dtype.bitwidth // 8))
+
+    return types.intp(array, types.intp), codegen
 
 
 @intrinsic
