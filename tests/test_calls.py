@@ -148,6 +148,23 @@ def test_what_equals_a_kept_word_is_still_refused(wrong):
 
 
 @needs_jit
+def test_a_float_is_kept_as_it_is():
+    words = {"padding": 1, "backend": "tiled"}
+    for value in (0.0, -0.0, 1, 1.0, -0.0, 0.0, 0, np.nan, float("nan"), -np.nan, 2.5, 2.5):
+        expected = np.full(1, value, np.float32).view(np.int32)
+        assert fn.pad(X, value=value, **words)[0, 0, 0, 0].view(np.int32) == expected
+    before = len(calls._kept)
+    fn.pad(X, value=2.5, **words)
+    fn.pad(X, value=np.nan, **words)
+    assert len(calls._kept) == before
+    with pytest.raises(ConvError, match="value"):
+        fn.pad(X, value=True, **words)
+    fn.pad(X, value=1.0, **words)
+    with pytest.raises(ConvError, match="padding"):
+        fn.pad(X, padding=1.0, backend="tiled")
+
+
+@needs_jit
 def test_out_is_checked_every_time():
     out = np.empty((2, 9, 11, 6), np.float32)
     weights = random(3, 2, 6, 6)
@@ -190,6 +207,13 @@ def test_packed_weights_repeat_until_they_change(data_format, monkeypatch):
             np.testing.assert_array_equal(fn.conv_transpose(x, kept, **words), expected)
         assert len(packings) == 1
         weights[1, 1] *= -2
+    # Also where no call of these shapes came before.
+    calls._kept.clear()
+    packings.clear()
+    kept = fn.PackedWeights(weights)
+    for _ in range(3):
+        fn.conv_transpose(x, kept, **words)
+    assert len(packings) == 1
 
 
 @needs_jit

@@ -8,6 +8,7 @@ with the arrays. Where the next call's arrays look the same and its words are th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -82,7 +83,7 @@ def repeated(plan: Callable[..., Call], operands: tuple[Any, ...], words: tuple[
                 parts += type(array) in _ARRAYS, array.shape, array.dtype, array.flags.num
         kept = _kept.get(key := tuple(parts))
     except (AttributeError, TypeError):  # What is no array, or a word that may change.
-        return _planned(plan, operands, words, out)[1]
+        return _planned(plan, operands, words, out)
     if kept is None or not _are_alike(words, kept):
         return _first(plan, operands, words, out, key)
     if outs is out:
@@ -120,7 +121,7 @@ def repeated_with(plan: Callable[..., Call], x: Any, words: tuple[Any, ...], out
             key = plan, words, type(x), x.shape, x.dtype, x.flags.num, type(out), out.shape, out.dtype, out.flags.num
         kept = _kept.get(key)
     except (AttributeError, TypeError):
-        return _planned(plan, (x,), words, out)[1]
+        return _planned(plan, (x,), words, out)
     if kept is None or not _are_alike(words, kept):
         return _first(plan, (x,), words, out, key)
     if out is not None and np.may_share_memory(out, x):
@@ -129,10 +130,14 @@ def repeated_with(plan: Callable[..., Call], x: Any, words: tuple[Any, ...], out
 
 
 def _are_alike(words: tuple[Any, ...], kept: _Kept) -> bool:
-    """Tell whether words that equal kept ones are of the same kind, as 1 and True are not."""
+    """Tell whether words that equal kept ones are the same, as 1 and True are not, nor 0.0 and -0.0."""
     for place, word in kept[1]:
         given = words[place]
-        if given is not word and not (type(given) is int or (type(given) is tuple and _are_plain(given))):
+        if given is word:
+            continue
+        if type(given) is not type(word) or (type(given) is tuple and not _are_plain(given)):
+            return False
+        if type(given) is float and math.copysign(1, given) != math.copysign(1, word):
             return False
     return True
 
@@ -145,23 +150,25 @@ def _first(
     key: tuple[Any, ...],
 ) -> Any:
     """Make a call, and keep it if it can be kept."""
-    call, result = _planned(plan, operands, words, out)
-    if call.repeats and _is_kept(operands, out if type(out) is tuple else (out,), words, result):
+    call = plan(*operands, *words, out)
+    if not call.repeats or not _may_repeat(operands, out if type(out) is tuple else (out,), words):
+        return call.run(*call.operands, out)
+    # Operands as they come from the caller: weights keep what they are packed to.
+    result = call.run(*operands, out)
+    if _bytes(operands) + _bytes(result) <= _LARGEST_KEPT:
         if len(_kept) >= _MOST_KEPT:
             _kept.clear()
-        numbers = tuple((place, word) for place, word in enumerate(words) if type(word) in (int, tuple))
+        numbers = tuple((place, word) for place, word in enumerate(words) if type(word) in (int, float, tuple))
         _kept[key] = call.run, numbers
     return result
 
 
-def _planned(
-    plan: Callable[..., Call], operands: tuple[Any, ...], words: tuple[Any, ...], out: Any
-) -> tuple[Call, Any]:
+def _planned(plan: Callable[..., Call], operands: tuple[Any, ...], words: tuple[Any, ...], out: Any) -> Any:
     call = plan(*operands, *words, out)
-    return call, call.run(*call.operands, out)
+    return call.run(*call.operands, out)
 
 
-def _is_kept(operands: tuple[Any, ...], outs: tuple[Any, ...], words: tuple[Any, ...], result: Any) -> bool:
+def _may_repeat(operands: tuple[Any, ...], outs: tuple[Any, ...], words: tuple[Any, ...]) -> bool:
     """Tell whether arrays that look the same, and the same words, always make the same call."""
     fitting = all(
         array is None or (type(array) in _ARRAYS and array.flags.num & _FITTING == _FITTING) for array in operands
@@ -169,7 +176,9 @@ def _is_kept(operands: tuple[Any, ...], outs: tuple[Any, ...], words: tuple[Any,
     fillable = all(
         array is None or (type(array) is np.ndarray and array.flags.num & _FILLABLE == _FILLABLE) for array in outs
     )
-    return fitting and fillable and _are_plain(words) and _bytes(operands) + _bytes(result) <= _LARGEST_KEPT
+    # NaN equals nothing, so it would never be found again.
+    others = tuple(word for word in words if type(word) is not float or word != word)
+    return fitting and fillable and _are_plain(others)
 
 
 # A bool equals a whole number, and is none as an argument.
