@@ -31,6 +31,8 @@ multiply-adds alone take 123 (and 5x5 on 57x57x20; 3x3 on 256x256x1 at twice its
 - tiles at constant steps, the last one apart, and pointers that step from datum to datum: from 193 to 175. The same
   loop in C takes 165 in any order of rows, cells and channels; windows cut short to stay in the first cache: 190
 - parts that count references: 262
+- with AVX2, 11 cells by 8 channels instead of 5, 2.2 instructions a multiply-add instead of 2.9: alone 1 to 6 % less
+  time, 20 % less beside a neighbour who shares the processor
 
 The gradient to the weights (and for 3x3x3 on 16x28x28x32):
 
@@ -483,9 +485,10 @@ def _fill_call(
         plan, sideways = _chosen_plan(axes, steps, channels, lane_count)
     counts, windows = plan.pieces[:, COUNT], plan.pieces[:, WINDOW] == 1
     if plan.window:
-        fitting = [
-            rows for rows in ((6, 5, 4) if sideways else (14, 12, 8, 5, 4)) if rows <= min(plan.widest, sums * 7 // 8)
-        ]
+        # Sums, the kernel elements of a window, a datum or two.
+        most = 6 if sideways else max(vector_registers() - plan.window.size - 2, 5)
+        many = (14, 12, 8, 5, 4) if vector_registers() >= 32 else (11, 9, 7, 5, 4)
+        fitting = [rows for rows in ((6, 5, 4) if sideways else many) if rows <= min(plan.widest, most)]
         rows = min(fitting, key=lambda rows: -(-plan.widest // rows) * (rows + 2))
     else:
         rows = min(max(sums // (2 * multiplier), 1), plan.widest)
