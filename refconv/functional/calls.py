@@ -26,6 +26,9 @@ _LARGEST_KEPT = 2**28
 
 _ARRAYS = (np.ndarray, PackedWeights)
 
+# NumPy's function without what first asks the types of its arguments whether they have one of their own: half the time.
+_may_share_memory = getattr(np.may_share_memory, "_implementation", np.may_share_memory)
+
 # NumPy's flags of arrays: C-contiguous and aligned, which kernels want, and writeable too.
 _FITTING, _FILLABLE = 0x101, 0x501
 
@@ -91,7 +94,7 @@ def repeated(plan: Callable[..., Call], operands: tuple[Any, ...], words: tuple[
             check_apart(array, *operands, *outs[:n])
     elif out is not None:
         for array in operands:
-            if array is not None and np.may_share_memory(out, array):
+            if array is not None and _may_share_memory(out, array):
                 check_apart(out, array)
     return kept[0](*operands, out)
 
@@ -124,7 +127,7 @@ def repeated_with(plan: Callable[..., Call], x: Any, words: tuple[Any, ...], out
         return _planned(plan, (x,), words, out)
     if kept is None or not _are_alike(words, kept):
         return _first(plan, (x,), words, out, key)
-    if out is not None and np.may_share_memory(out, x):
+    if out is not None and _may_share_memory(out, x):
         check_apart(out, x)
     return kept[0](x, out)
 
