@@ -22,8 +22,7 @@ Cropping 64x112x112 by 1, float32, two threads, into the same output again; comp
 2. Shares of stretches, cut by length: 38.2 us. A row that ends costs about 40 ns, and a share another 40.
 3. Vectors read and written strictly in order, without unrolling: 36.8 us. LLVM unrolls eight times and mixes reads up.
 4. Bands, and as many shares as threads twice: 36.2 us.
-5. Asking for the cache lines 256 bytes ahead, of input and output: 35.1 us. At the end of a row for the next row's
-   rather than for what is left out: 0.1 us less, and 0.8 less of 44 for rows of 7 KB.
+5. Asking for the cache lines 256 bytes ahead, of input and output: 35.1 us.
 6. Half as much Python beside it, 1.7 us instead of 3.2: the whole call, whose Python meets caches that the copy has
    emptied, falls from 5.4 us above the kernel to 3.8.
 7. Where an output does not begin on a cache line, as NumPy's own ones do not, vectors are written from the next one on:
@@ -95,13 +94,13 @@ _NUMBERS = {unit: np.dtype(f"i{unit}") for unit in (1, 2, 4, 8)}
 
 
 @inlined
-def _copy(out: Array, out0: int, x: Array, x0: int, count: int, skipped: int) -> None:
-    """Copy a stretch of memory; the next one begins `skipped` elements behind it in `x`."""
-    most, step, ahead = wide(out), at_once(out), _AHEAD // x.itemsize
+def _copy(out: Array, out0: int, x: Array, x0: int, count: int) -> None:
+    """Copy a stretch of memory."""
+    most, step = wide(out), at_once(out)
     # An end that is no multiple of the step, as far as LLVM can tell, keeps it from unrolling, which here costs time.
     for i in range(0, count - most + 1, most):
-        ask(x, x0 + i + ahead + (skipped if i + ahead >= count else 0))
-        ask(out, out0 + i + ahead)
+        ask(x, x0 + i + _AHEAD // x.itemsize)
+        ask(out, out0 + i + _AHEAD // x.itemsize)
         write(out, out0 + i, read_wide(x, x0 + i))
     if count % most:
         whole = count - count % step
@@ -112,12 +111,12 @@ def _copy(out: Array, out0: int, x: Array, x0: int, count: int, skipped: int) ->
 
 
 @inlined
-def _copy_by_lines(out: Array, out0: int, x: Array, x0: int, count: int, skipped: int) -> None:
+def _copy_by_lines(out: Array, out0: int, x: Array, x0: int, count: int) -> None:
     """Copy a stretch of memory, its vectors from where a cache line begins."""
     before = least(to_line(out, out0), count)
     for i in range(0, before, at_once(out)):
         write_some(out, out0 + i, before - i, read_some(x, x0 + i, before - i))
-    _copy(out, out0 + before, x, x0 + before, count - before, skipped)
+    _copy(out, out0 + before, x, x0 + before, count - before)
 
 
 @inlined
@@ -141,13 +140,13 @@ def _take_share(line: int, plan: Array, x: Array, out: Array) -> None:
         data, values, step = at(plan, band + 2), at(plan, band + 3), at(plan, band + 4)
         if to_line(out, place):
             for _ in range(at(plan, band + 5)):
-                _copy_by_lines(out, place, x, datum, data, step - data)
+                _copy_by_lines(out, place, x, datum, data)
                 if values:
                     _fill(out, place + data, at(plan, VALUE), values)
                 place, datum = place + data + values, datum + step
         else:
             for _ in range(at(plan, band + 5)):
-                _copy(out, place, x, datum, data, step - data)
+                _copy(out, place, x, datum, data)
                 if values:
                     _fill(out, place + data, at(plan, VALUE), values)
                 place, datum = place + data + values, datum + step
@@ -206,7 +205,7 @@ def _take_line(line: int, sizes: Sizes, rows: Array, runs: Array, x: Array, out:
                     for t in range(times):
                         set_at(out, begin + (j * times + t) * channels + c, number)
         for other in range(1, again):
-            _copy(out, begin + other * out_row, out, begin, (last - first) * times * channels, 0)
+            _copy(out, begin + other * out_row, out, begin, (last - first) * times * channels)
 
 
 @Compiled
@@ -436,7 +435,7 @@ def _unfold_line(line: int, sizes: Sizes, rows: Array, begins: Array, runs: Arra
                     if at(runs, 3 * r + 1) < 0:
                         _fill(out, begin, 0, count)
                     else:
-                        _copy(out, begin, x, image * x_image + x0 + at(runs, 3 * r + 1) * channels, count, 0)
+                        _copy(out, begin, x, image * x_image + x0 + at(runs, 3 * r + 1) * channels, count)
             out0 += inner * channels
 
 
