@@ -22,7 +22,7 @@ from refconv.errors import ConvError
 from refconv.functional import conv, conv_transpose, conv_transpose_with, conv_with
 from refconv.functional.backend import BACKENDS, TILED_WORK
 from refconv.geometry import AxisGeometry, ConvGeometry
-from refconv.tiled import choose, cpu, few, running
+from refconv.tiled import choose, cpu, few, packing, running, simd
 from refconv.tiled.links import axis_classes, axis_links
 from refconv.tiled.plan import conv_plan, gradient_plan
 from refconv.tiled.simd import _features
@@ -227,6 +227,23 @@ def test_any_number_of_threads_gives_the_same_bits(direction, case, monkeypatch)
             np.testing.assert_array_equal(direction(case[0], arrays, transposed=False), serial)
 
 
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("work", [0, math.inf], ids=["one thread", "all threads"])
+def test_a_launch_calls_what_is_compiled_for_it(dtype, work, monkeypatch):
+    monkeypatch.setattr(running.launching, "threads_are_of_use", True)
+    monkeypatch.setattr(running, "WORK_BEFORE_THREADS", -1)
+    launch = running.Launch(packing.pack, work, (0,), (1, 1, 1, 3, 2))
+    weights = random((3, 2), dtype)
+    width = simd.lanes(weights.dtype)
+    expected = np.pad(weights, ((0, 0), (0, width - 2)))
+    for n in range(4):
+        packed = running.empty((3 * width,), dtype)
+        launch(running.flat(weights), packed)
+        np.testing.assert_array_equal(packed.reshape(3, width), expected)
+        assert ((launch.on_threads if work else launch.on_one) is None) == (n == 0)
+        assert (launch.on_one if work else launch.on_threads) is None
+
+
 @pytest.mark.parametrize("case", SHAPES, ids=str)
 def test_a_batch_gives_the_bits_of_its_images(case):
     geometry, _, channels, filters = case
@@ -390,7 +407,8 @@ def test_packed_weights_are_packed_once(case, monkeypatch):
     first = cpu.conv(geometry, x, kept, bias), cpu.conv_transpose(geometry.adjoint(), dy, kept)
     np.testing.assert_array_equal(first[0], cpu.conv(geometry, x, weights, bias))
     np.testing.assert_array_equal(first[1], cpu.conv_transpose(geometry.adjoint(), dy, weights))
-    monkeypatch.setattr(cpu, "_packed_now", None)
+    for kernel in ("pack", "pack_transposed"):
+        monkeypatch.setattr(cpu.packing, kernel, None)
     np.testing.assert_array_equal(cpu.conv(geometry, x, kept, bias), first[0])
     np.testing.assert_array_equal(cpu.conv_transpose(geometry.adjoint(), dy, kept), first[1])
 

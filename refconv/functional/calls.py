@@ -87,8 +87,11 @@ def repeated(plan: Callable[..., Call], operands: tuple[Any, ...], words: tuple[
         kept = _kept.get(key := tuple(parts))
     except (AttributeError, TypeError):  # What is no array, or a word that may change.
         return _planned(plan, operands, words, out)
-    if kept is None or not _are_alike(words, kept):
+    if kept is None:
         return _first(plan, operands, words, out, key)
+    for place, word in kept[1]:
+        if words[place] is not word and not _are_alike(words[place], word):
+            return _first(plan, operands, words, out, key)
     if outs is out:
         for n, array in enumerate(outs):
             check_apart(array, *operands, *outs[:n])
@@ -125,24 +128,21 @@ def repeated_with(plan: Callable[..., Call], x: Any, words: tuple[Any, ...], out
         kept = _kept.get(key)
     except (AttributeError, TypeError):
         return _planned(plan, (x,), words, out)
-    if kept is None or not _are_alike(words, kept):
+    if kept is None:
         return _first(plan, (x,), words, out, key)
+    for place, word in kept[1]:
+        if words[place] is not word and not _are_alike(words[place], word):
+            return _first(plan, (x,), words, out, key)
     if out is not None and _may_share_memory(out, x):
         check_apart(out, x)
     return kept[0](x, out)
 
 
-def _are_alike(words: tuple[Any, ...], kept: _Kept) -> bool:
-    """Tell whether words that equal kept ones are the same, as 1 and True are not, nor 0.0 and -0.0."""
-    for place, word in kept[1]:
-        given = words[place]
-        if given is word:
-            continue
-        if type(given) is not type(word) or (type(given) is tuple and not _are_plain(given)):
-            return False
-        if type(given) is float and math.copysign(1, given) != math.copysign(1, word):
-            return False
-    return True
+def _are_alike(given: Any, word: Any) -> bool:
+    """Tell whether a word that equals a kept one is the same, as 1 and True are not, nor 0.0 and -0.0."""
+    if type(given) is not type(word) or (type(given) is tuple and not _are_plain(given)):
+        return False
+    return type(given) is not float or math.copysign(1, given) == math.copysign(1, word)
 
 
 def _first(

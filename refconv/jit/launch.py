@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numba
@@ -77,6 +77,20 @@ class Compiled:
     def parallel(self) -> Callable[..., None]:
         """The function compiled for all threads."""
         return self._compiled(parallel=True)
+
+    def entry(self, variant: str, arguments: Sequence[Any]) -> Callable[..., None]:
+        """Return what Numba calls for such arguments, which does not ask them for their types.
+
+        Parameters
+        ----------
+        variant : str
+            ``"serial"`` or ``"parallel"``; called before with arguments of these types.
+        arguments : sequence
+            Of a call.
+        """
+        dispatcher: Any = getattr(self, variant)
+        entry: Callable[..., None] = dispatcher.get_overload(tuple(map(dispatcher.typeof_pyval, arguments)))
+        return entry
 
     def _compiled(self, parallel: bool) -> Callable[..., None]:
         load_numba()

@@ -18,7 +18,7 @@ from refconv.geometry import AxisGeometry, ConvGeometry
 from refconv.tiled import choose, contraction, elements, few, packing
 from refconv.tiled.packed import PackedWeights
 from refconv.tiled.plan import GradientPlan, Plan, conv_plan, gradient_plan
-from refconv.tiled.running import PARALLEL_WORK, empty, flat, no_bias, run, thread_count
+from refconv.tiled.running import PARALLEL_WORK, Launch, empty, flat, no_bias, thread_count
 from refconv.tiled.simd import lanes
 
 Array = npt.NDArray[Any]
@@ -123,6 +123,7 @@ def _ready_elements(choice: ElementsChoice, shape: tuple[int, ...], filters: int
     rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
     layout, strip = choice.sizes[-3:-1]
     room = math.prod(choice.sizes[:3]) * strip
+    launch = Launch(elements.contract_elements, choice.work, rows, vectors, choice.sizes, *choice.plan)
 
     def call(x: Array, weights: Array | PackedWeights, bias: Array | None = None, out: Array | None = None) -> Array:
         if out is None:
@@ -130,10 +131,7 @@ def _ready_elements(choice: ElementsChoice, shape: tuple[int, ...], filters: int
         # Laying strips out costs less than to compare the weights with those that a packed copy was made of.
         weights = flat(weights.weights if isinstance(weights, PackedWeights) else weights)
         strips = weights if layout == elements.IN_PLACE else flat(empty((room,), dtype))
-        run(
-            elements.contract_elements, choice.work, rows, vectors, choice.sizes, *choice.plan,
-            flat(x), weights, flat(none if bias is None else bias), strips, out.reshape(-1),
-        )  # fmt: skip
+        launch(flat(x), weights, flat(none if bias is None else bias), strips, out.reshape(-1))
         return out
 
     return call
@@ -176,39 +174,40 @@ def _ready_contraction(
     choice = _conv_choice(geometry, batch, channels, filters, lanes(dtype), transposed)
     none = no_bias(filters, dtype)
     rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
+    lay_out = _laying_out(choice, dtype, transposed)
+    launch = Launch(contraction.contract, choice.work, rows, vectors, choice.sizes, *choice.plan)
 
     def call(x: Array, weights: Array | PackedWeights, bias: Array | None = None, out: Array | None = None) -> Array:
         if out is None:
             out = empty(shape, dtype)
-        if bias is None:
-            bias = none
-        own = _laid_out(choice, weights, transposed)
-        run(
-            contraction.contract, choice.work, rows, vectors, choice.sizes, *choice.plan,
-            flat(x), flat(own), flat(bias), out.reshape(-1),
-        )  # fmt: skip
+        launch(flat(x), flat(lay_out(weights)), flat(none if bias is None else bias), out.reshape(-1))
         return out
 
     return call
 
 
-def _laid_out(choice: ConvChoice, weights: Array | PackedWeights, transposed: bool) -> Array:
+def _laying_out(choice: ConvChoice, dtype: DType, transposed: bool) -> Callable[[Array | PackedWeights], Array]:
+    """Return what gives the weights as the kernel of a choice reads them."""
     if not choice.packed:
-        return weights.weights if isinstance(weights, PackedWeights) else weights
-    if isinstance(weights, PackedWeights):
-        own, key = weights.weights, (choice.tile.vectors, choice.pack_sizes, transposed)
-        return weights.packed(key, lambda: _packed_now(choice, own, transposed))
-    return _packed_now(choice, weights, transposed)
-
-
-def _packed_now(choice: ConvChoice, weights: Array, transposed: bool) -> Array:
+        return lambda weights: weights.weights if isinstance(weights, PackedWeights) else weights
     taps, groups, blocks, channels, _ = choice.pack_sizes
-    vectors = (0,) * choice.tile.vectors
-    packed = empty((groups * blocks * taps * channels * len(vectors) * lanes(weights.dtype),), weights.dtype)
+    size = groups * blocks * taps * channels * choice.tile.vectors * lanes(dtype)
+    work = PARALLEL_WORK if size >= PARALLEL_PACKING else 0
     kernel = packing.pack_transposed if transposed else packing.pack
-    work = PARALLEL_WORK if packed.size >= PARALLEL_PACKING else 0
-    run(kernel, work, vectors, choice.pack_sizes, flat(weights), packed)
-    return packed
+    launch = Launch(kernel, work, (0,) * choice.tile.vectors, choice.pack_sizes)
+    key = choice.tile.vectors, choice.pack_sizes, transposed
+
+    def pack(weights: Array) -> Array:
+        packed = empty((size,), dtype)
+        launch(flat(weights), packed)
+        return packed
+
+    def lay_out(weights: Array | PackedWeights) -> Array:
+        if isinstance(weights, PackedWeights):
+            return weights.packed(key, functools.partial(pack, weights.weights))
+        return pack(weights)
+
+    return lay_out
 
 
 def ready_first(
@@ -250,15 +249,16 @@ def ready_first(
     none = no_bias(filters, dtype)
     rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
     room = math.prod(choice.sizes[:3]) * contraction.WAITING * choice.tile.vectors * lane_count
+    lay_out = _laying_out(choice, dtype, transposed)
+    launch = Launch(
+        contraction.contract_first, choice.work, rows, vectors, choice.sizes, choice.planes, *choice.plan
+    )  # fmt: skip
 
     def call(x: Array, weights: Array | PackedWeights, bias: Array | None = None, out: Array | None = None) -> Array:
         if out is None:
             out = empty(shape, dtype)
-        own = _laid_out(choice, weights, transposed)
-        run(
-            contraction.contract_first, choice.work, rows, vectors, choice.sizes, choice.planes, *choice.plan,
-            flat(x), flat(own), flat(none if bias is None else bias), empty((room,), dtype), out.reshape(-1),
-        )  # fmt: skip
+        waiting, offsets = empty((room,), dtype), flat(none if bias is None else bias)
+        launch(flat(x), flat(lay_out(weights)), offsets, waiting, out.reshape(-1))
         return out
 
     return call
@@ -422,15 +422,13 @@ def _ready_gradient(
     choice = _gradient_choice(geometry, batch, channels, filters, lanes(dtype))
     parts = choice.sizes[1]
     rows, vectors = (0,) * choice.tile.rows, (0,) * choice.tile.vectors
+    launch = Launch(contraction.contract_gradient, choice.work, rows, vectors, choice.sizes, *choice.plan)
 
     def call(x: Array, dy: Array, out: Array | None) -> Array:
         if out is None:
             out = empty(shape, dtype)
         sums = out[None] if parts == 1 else empty((parts, *shape), dtype)
-        run(
-            contraction.contract_gradient, choice.work, rows, vectors, choice.sizes, *choice.plan,
-            flat(x), flat(dy), sums.reshape(-1),
-        )  # fmt: skip
+        launch(flat(x), flat(dy), sums.reshape(-1))
         if parts > 1:
             with np.errstate(all="ignore"):  # As silent as compiled code is about NaN and infinity.
                 np.add.reduce(sums, axis=0, out=out)

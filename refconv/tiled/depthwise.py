@@ -85,7 +85,7 @@ from refconv.tiled.rows import (
     steps_of,
     strip_plan,
 )
-from refconv.tiled.running import empty, flat, no_bias, run
+from refconv.tiled.running import Launch, empty, flat, no_bias
 from refconv.tiled.simd import (
     add,
     at,
@@ -636,13 +636,13 @@ def _filling(
 ) -> Callable[[Array, Array, Array | None, Array], None]:
     """Return what fills the last of its arguments, `written` channels a cell, by a call."""
     arguments, work, by_row, repeated, repeated_bias = call
+    launch = Launch(fill, work, *arguments, meanwhile=by_row)
     if repeated is None or repeated_bias is None:
         none = no_bias(written, dtype)
 
         def fill_directly(x: Array, weights: Array, bias: Array | None, out: Array) -> None:
             offsets = none if bias is None else flat(bias)
-            arrays = flat(x), flat(weights), offsets, out.reshape(-1)
-            run(fill, work, *arguments, *arrays, meanwhile=(*by_row, *arrays))
+            launch(flat(x), flat(weights), offsets, out.reshape(-1))
 
         return fill_directly
     zeros, most = no_bias(repeated_bias.size, dtype), repeated_bias
@@ -650,8 +650,7 @@ def _filling(
     def fill_repeated(x: Array, weights: Array, bias: Array | None, out: Array) -> None:
         rows = weights.reshape(-1, filters).take(repeated, axis=1)
         offsets = zeros if bias is None else flat(bias.take(most))
-        arrays = flat(x), flat(rows), offsets, out.reshape(-1)
-        run(fill, work, *arguments, *arrays, meanwhile=(*by_row, *arrays))
+        launch(flat(x), flat(rows), offsets, out.reshape(-1))
 
     return fill_repeated
 
@@ -804,12 +803,12 @@ def ready_depthwise_grad_weights(
         return call_grouped
     arguments, work, by_row, *_ = _gradient_call(geometry, batch, channels, multiplier, lanes(dtype))
     parts = arguments[7][0]
+    launch = Launch(sum_up, work, *arguments, meanwhile=by_row)
 
     def call(x: Array, dy: Array, out: Array | None) -> Array:
         if out is None:
             out = empty(shape, dtype)
-        arrays = flat(x), flat(dy), empty((parts * out.size,), dtype), out.reshape(-1)
-        run(sum_up, work, *arguments, *arrays, meanwhile=(*by_row, *arrays))
+        launch(flat(x), flat(dy), empty((parts * out.size,), dtype), out.reshape(-1))
         return out
 
     return call

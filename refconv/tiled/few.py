@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from refconv.geometry import ConvGeometry
 from refconv.tiled import choose, places
-from refconv.tiled.running import empty, flat, run
+from refconv.tiled.running import Launch, empty, flat
 from refconv.tiled.simd import lanes
 
 Array = npt.NDArray[Any]
@@ -49,17 +49,16 @@ def ready_conv(
     chunks = choose.chunks(work, 1)
     sizes = (min(chunks, layout.sources.size), chunks, channels, filters)
     turned_size, scratch_size = channels * layout.plane + width, chunks * plan.filters.size * width
-    arguments = (0,) * tile.rows, (0,) * tile.vectors, sizes, layout.sizes, layout.sources, *plan
+    launch = Launch(
+        places.convolve_places, work, (0,) * tile.rows, (0,) * tile.vectors, sizes, layout.sizes, layout.sources, *plan
+    )
 
     def call(x: Array, weights: Array, bias: Array, out: Array) -> bool:
         flat_weights = flat(weights)
         if not _finite(flat_weights):
             return False
         memory = empty((turned_size + scratch_size,), dtype)
-        run(
-            places.convolve_places, work, *arguments, flat(x), flat_weights, flat(bias),
-            memory[:turned_size], memory[turned_size:], out.reshape(-1),
-        )  # fmt: skip
+        launch(flat(x), flat_weights, flat(bias), memory[:turned_size], memory[turned_size:], out.reshape(-1))
         return True
 
     return call
@@ -90,17 +89,16 @@ def ready_gradient(
     sizes = (turns, owners, parts, channels, filters, vectors, TOGETHER)
     x_size, dy_size = channels * of_x.plane + lane_count, filters * of_dy.plane + lane_count
     scratch_size = parts * tile_count * tile.rows * tile.vectors * lane_count
-    arguments = (
-        (0,) * tile.rows, (0,) * tile.vectors, sizes, of_x.sizes, of_x.sources, of_dy.sizes, of_dy.sources, *tables
+    launch = Launch(
+        places.gradient_places, work,
+        (0,) * tile.rows, (0,) * tile.vectors, sizes, of_x.sizes, of_x.sources, of_dy.sizes, of_dy.sources, *tables,
     )  # fmt: skip
 
     def call(x: Array, dy: Array, out: Array) -> bool:
         flat_out = out.reshape(-1)
         memory = empty((x_size + dy_size + scratch_size,), dtype)
-        run(
-            places.gradient_places, work, *arguments, flat(x), flat(dy),
-            memory[:x_size], memory[x_size : x_size + dy_size], memory[x_size + dy_size :], flat_out,
-        )  # fmt: skip
+        for_x, for_dy, scratch = memory[:x_size], memory[x_size : x_size + dy_size], memory[x_size + dy_size :]
+        launch(flat(x), flat(dy), for_x, for_dy, scratch, flat_out)
         return _finite(flat_out)
 
     return call

@@ -26,7 +26,7 @@ from refconv.interpolation import adjoint_taps, axis_taps
 from refconv.jit.launch import Compiled
 from refconv.jit.parts import inlined
 from refconv.tiled.rows import steps_of
-from refconv.tiled.running import empty, flat, run
+from refconv.tiled.running import Launch, empty, flat
 from refconv.tiled.simd import (
     at,
     broadcast,
@@ -320,23 +320,25 @@ def ready_interpolate(
     # Few numbers of a cell are summed one by one, those of a row by vectors.
     if all(axis.unchanged for axis in taps[:-1]) or (at_once <= separately and channels >= _FEW):
         cuts = max(1, min(2 * _PARTS // (batch * rows), out_row // 4096))
-        arguments = (tile, batch * rows * cuts, (cuts, rows, x_image, x_row, out_row, channels), *tables)
+        numbers = batch * rows * cuts, (cuts, rows, x_image, x_row, out_row, channels)
+        by_windows = Launch(sum_windows, batch * at_once, tile, *numbers, *tables)
 
         def call(x: Array, out: Array | None) -> Array:
             if out is None:
                 out = empty(shape, dtype)
-            run(sum_windows, batch * at_once, *arguments, flat(x), out.reshape(-1))
+            by_windows(flat(x), out.reshape(-1))
             return out
 
         return call
     parts = min(_PARTS, batch * rows)
     sizes = (parts, batch * rows, rows, x_image, x_row, out_row, channels)
+    by_rows = Launch(sum_rows, batch * separately, tile, sizes, *tables)
 
     def call_by_rows(x: Array, out: Array | None) -> Array:
         if out is None:
             out = empty(shape, dtype)
         sums = empty((parts * x_row,), dtype)
-        run(sum_rows, batch * separately, tile, sizes, *tables, flat(x), sums, out.reshape(-1))
+        by_rows(flat(x), sums, out.reshape(-1))
         return out
 
     return call_by_rows

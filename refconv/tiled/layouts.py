@@ -16,7 +16,7 @@ from numba import prange
 
 from refconv.jit.launch import Compiled
 from refconv.tiled.packing import transpose_square
-from refconv.tiled.running import PARALLEL_WORK, empty, flat, run
+from refconv.tiled.running import PARALLEL_WORK, Launch, empty, flat
 from refconv.tiled.simd import lanes_of
 
 Array = npt.NDArray[Any]
@@ -105,5 +105,10 @@ def channels_first(x: Array, out: Array | None = None) -> Array:
 
 
 def _turn(x: Array, out: Array, matrices: int, rows: int, columns: int) -> None:
-    work = PARALLEL_WORK if x.size >= PARALLEL_SIZE else 0
-    run(turn_matrices, work, (matrices, rows, columns), flat(x), out.reshape(-1))
+    _turning(matrices, rows, columns, x.dtype)(flat(x), out.reshape(-1))
+
+
+@functools.lru_cache(maxsize=256)
+def _turning(matrices: int, rows: int, columns: int, dtype: np.dtype[Any]) -> Launch:
+    work = PARALLEL_WORK if matrices * rows * columns >= PARALLEL_SIZE else 0
+    return Launch(turn_matrices, work, (matrices, rows, columns))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,32 +48,82 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
     return np.ndarray(shape, kind, memory, -ctypes.addressof(ctypes.c_char.from_buffer(memory.data)) % 64)
 
 
-_on_disk: dict[tuple[Any, ...], bool] = {}
-
-
-def run(kernel: Compiled, work: int, *arguments: Any, meanwhile: Sequence[Any] | None = None) -> None:
-    """Run a kernel on one thread or on all, whichever the work is worth.
+class Launch:
+    """A kernel with all its arguments but the arrays, which runs on one thread or on all, whichever the work is worth.
 
     Compiling for all threads takes twice as long, so a kernel has to do some work before, unless it is on disk.
     So it has for what takes longer to compile than with the arguments `meanwhile`, which give the same bits.
+
+    Numba asks every argument of a call for its type, which takes one to two microseconds. Those of a launch keep
+    theirs, so that what is compiled for them is called directly from the third call on.
+
+    Parameters
+    ----------
+    kernel : Compiled
+        What to run.
+    work : int
+        Multiply-adds of a call.
+    *arguments
+        The first ones.
+    meanwhile : sequence, optional
+        What stands for them until more is compiled.
+
+    Attributes
+    ----------
+    on_one, on_threads : callable or None
+        What is compiled for one thread and for all, once it is; it takes the arrays. The second one wants
+        `refconv.jit.launch.launch_lock`.
     """
-    counted = work if meanwhile is None else _MEANWHILE * work
-    many = work >= PARALLEL_WORK and launching.threads_are_of_use
-    worth = kernel.work > WORK_BEFORE_THREADS
-    if many and (worth or _is_worth_compiling(kernel, "parallel", counted, arguments)):
-        # As `launching.launch` does, without handing the arguments on once more.
-        with launching.launch_lock:
-            kernel.parallel(*arguments)
-    elif meanwhile is None or worth or _is_worth_compiling(kernel, "serial", 0 if many else counted, arguments):
-        kernel.serial(*arguments)
-    else:
-        kernel.serial(*meanwhile)
+
+    __slots__ = ("_arguments", "_kernel", "_meanwhile", "_ran", "_work", "on_one", "on_threads")
+
+    def __init__(self, kernel: Compiled, work: int, *arguments: Any, meanwhile: Sequence[Any] | None = None) -> None:
+        self._kernel, self._work = kernel, work
+        self._arguments, self._meanwhile = arguments, meanwhile
+        self._ran = False
+        self.on_one: Callable[..., None] | None = None
+        self.on_threads: Callable[..., None] | None = None
+
+    def __call__(self, *arrays: Array) -> None:
+        """Run it on arrays of the same dtypes and numbers of axes each time."""
+        many = launching.threads_are_of_use and self._work >= PARALLEL_WORK
+        if many and self.on_threads is not None:
+            # As `launching.launch` does, without handing the arguments on once more.
+            with launching.launch_lock:
+                self.on_threads(*arrays)
+        elif not many and self.on_one is not None:
+            self.on_one(*arrays)
+        else:
+            self._ask(many, arrays)
+
+    def _ask(self, many: bool, arrays: tuple[Array, ...]) -> None:
+        kernel, work, meanwhile = self._kernel, self._work, self._meanwhile
+        arguments = *self._arguments, *arrays
+        counted = work if meanwhile is None else _MEANWHILE * work
+        worth = kernel.work > WORK_BEFORE_THREADS
+        if many and (worth or _is_worth_compiling(kernel, "parallel", counted, arguments)):
+            launching.launch(kernel.parallel, *arguments)
+            self.on_threads = self._compiled("parallel", arguments)
+        elif meanwhile is None or worth or _is_worth_compiling(kernel, "serial", 0 if many else counted, arguments):
+            kernel.serial(*arguments)
+            if not many:
+                self.on_one = self._compiled("serial", arguments)
+        else:
+            kernel.serial(*meanwhile, *arrays)
+
+    def _compiled(self, variant: str, arguments: tuple[Any, ...]) -> Callable[..., None] | None:
+        # To look it up takes as long as a hundred calls save, and many a launch is used once.
+        again, self._ran = self._ran, True
+        return functools.partial(self._kernel.entry(variant, arguments), *self._arguments) if again else None
+
+
+_on_disk: dict[tuple[Any, ...], bool] = {}
 
 
 def _is_worth_compiling(kernel: Compiled, variant: str, work: int, arguments: Sequence[Any]) -> bool:
     kernel.work += work
     # What sets the signatures of one kernel apart.
-    key = (kernel, variant, arguments[-1].dtype, *(len(size) for size in arguments if type(size) is tuple))
+    key = kernel, variant, arguments[-1].dtype, *(len(size) for size in arguments if type(size) is tuple)
     if key not in _on_disk:
         _on_disk[key] = is_kept(getattr(kernel, variant), arguments)
     return _on_disk[key] or kernel.work > WORK_BEFORE_THREADS
