@@ -8,8 +8,8 @@ import pytest
 
 from refconv import functional
 from refconv.errors import ConvError
-from refconv.functional import adjoints
-from refconv.functional.backend import BACKENDS
+from refconv.functional import adjoints, moving
+from refconv.functional.backend import BACKENDS, TILED_WORK
 from refconv.tiled import copying, interpolating, running
 
 pytestmark = pytest.mark.skipif(not running.available(), reason="the tiled backend needs the JIT")
@@ -306,3 +306,12 @@ def test_tables_of_runs():
     assert copying._runs(np.repeat(np.arange(4), 2)) == [(0, 2, 4, 0, 1)]
     assert interpolating.resizing_taps(4, 4, "linear", "half_pixel").unchanged
     assert not interpolating.resizing_taps(4, 8, "linear", "half_pixel").unchanged
+
+
+def test_what_is_copied_often_leaves_the_textbook(monkeypatch):
+    monkeypatch.setattr(moving, "_work_so_far", 0)
+    assert moving.pick_copying_backend(None, TILED_WORK // 2) == "textbook"
+    assert moving.pick_copying_backend("textbook", 10 * TILED_WORK) == "textbook"
+    assert moving.pick_copying_backend(None, TILED_WORK // 2) == "textbook"
+    assert moving.pick_copying_backend(None, 1) == "tiled"
+    assert moving.pick_copying_backend("uncompiled", 1) == "uncompiled"

@@ -4,7 +4,8 @@ There are three backends. ``"uncompiled"`` and ``"textbook"`` run the loops of `
 Python or as `refconv.loops.jit` sees fit; they compute in float64 or int64 and round once to the dtype of
 the result. ``"tiled"`` is the fast path, for results in float32 and float64: it computes in the dtype of the
 result, with fused multiply-adds, so that a float32 sum is as exact as any framework's float32 sum, and
-less than the textbook's. Where none is named, the work decides.
+less than the textbook's. Where none is named, the work of a call decides, so that the same call always gives the same
+bits. What only copies gives the same numbers on all three, so there the work of all such calls so far decides.
 """
 
 from __future__ import annotations
