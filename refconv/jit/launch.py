@@ -94,7 +94,13 @@ class Compiled:
 
     def _compiled(self, parallel: bool) -> Callable[..., None]:
         load_numba()
-        # The division of Numba's 'python' error model may raise, which costs a loop its threads.
-        options = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "pipeline_class": KernelCompiler}
+        # The division of Numba's 'python' error model may raise, which costs a loop its threads. While its threads run,
+        # Numba lets other ones of Python run anyhow.
+        options = {
+            "nogil": not parallel,
+            "error_model": "numpy",
+            "no_cfunc_wrapper": True,
+            "pipeline_class": KernelCompiler,
+        }
         dispatcher = numba.njit(parallel=parallel, **options)(self.py)
         return keep_on_disk(dispatcher, "parallel" if parallel else "serial")
