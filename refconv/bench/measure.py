@@ -30,7 +30,7 @@ from refconv.tiled.limits import copy_speed, fma_speed
 from refconv.tiled.running import in_final_form
 from refconv.tiled.simd import vector_bytes
 
-ROUNDS = 4
+ROUNDS = 8
 """How often all rows are measured."""
 
 # A turn lasts at least this, and this many runs; of calls that take longer than `_SLOW_S`, one.

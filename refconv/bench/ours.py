@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -97,7 +98,7 @@ def call(job: Job, data: Data, backend: str | None = None) -> Callable[[], Any]:
     if job.way == REUSED:
         # As a caller does who calls again: an output of the first call is filled again.
         words["out"] = function(*arguments, **words)
-    return lambda: function(*arguments, **words)
+    return functools.partial(function, *arguments, **words)
 
 
 def results(job: Job, returned: Any) -> Results:
