@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import io
 import itertools
@@ -23,10 +22,12 @@ from refconv.bench import cases, first_call, measure, ours, peers, report, restr
 from refconv.bench.cases import FORWARD, GRAD_INPUT, GRAD_WEIGHTS, LAYER, REUSED, Case, Job
 from refconv.cli.commands import commands
 from refconv.errors import ConvError
-from refconv.jit import kernel_cache, launch
-from refconv.jit.launch import Compiled
+from refconv.jit import kernel_cache
+from refconv.jit.launch import Kernel
+from refconv.jit.shares import ALONE
 from refconv.jit.threads import most_threads, threads
 from refconv.jit.warming import Wanted, all_kernels, recorded
+from refconv.loops.jit import TextbookLoop
 from refconv.tiled import running
 
 ROW_KEYS = {
@@ -181,23 +182,21 @@ def test_a_lonely_best_run_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_kernels_are_measured_in_their_final_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    kernel, job, ran = Compiled(_doubled), Job(Case("conv", (8,), 2, 2, kernel=3)), []
-    for name in ("serial", "parallel"):
-        vars(kernel)[name] = functools.partial(lambda *given: ran.append(given), name)
-    vars(kernel)["entry"] = lambda variant, arguments: vars(kernel)[variant]
+    kernel, job, ran = Kernel(_doubled), Job(Case("conv", (8,), 2, 2, kernel=3)), []
+    vars(kernel)["compiled"] = lambda *given: ran.append(given)
+    vars(kernel)["entry"] = lambda arguments: vars(kernel)["compiled"]
 
     def call() -> tuple[np.ndarray, ...]:
-        running.Launch(kernel, running.PARALLEL_WORK, "final", meanwhile=["early"])(np.zeros(1))
+        running.Launch(kernel, 1, "final", meanwhile=["early"])(np.zeros(1))
         return (np.zeros(2),)
 
-    monkeypatch.setattr(launch, "threads_are_of_use", True)
     monkeypatch.setattr(ours, "call", lambda job, data: call)
     monkeypatch.setattr(ours, "reference", lambda job, data: call())
-    before = running.WORK_BEFORE_THREADS
+    before = running.WORK_BEFORE_MORE
     measure.measure([job], {}, 1, 0.0)
     scaling.measure([scaling.Series("conv", "size", (1, 2), (job, job))], 1, 0.0)
-    assert {given[:2] for given in ran} == {("parallel", "final")}
-    assert before == running.WORK_BEFORE_THREADS
+    assert {given[:2] for given in ran} == {(ALONE, "final")}
+    assert before == running.WORK_BEFORE_MORE
 
 
 def test_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -459,7 +458,7 @@ def _doubled(out: np.ndarray, x: np.ndarray) -> None:
 
 
 def test_recorded_kernels_compute_nothing() -> None:
-    kernel = Compiled(_doubled)
+    kernel = TextbookLoop(_doubled)
     x, out = np.arange(3.0), np.zeros(3)
     with recorded([kernel]) as found:
         kernel.serial(out, x)
@@ -475,12 +474,12 @@ def test_recorded_kernels_compute_nothing() -> None:
 
 
 def test_kernels_that_others_are_planned_with_do_compute() -> None:
-    kernel = Compiled(_doubled)
+    kernel = Kernel(_doubled)
     x, out = np.arange(3.0), np.zeros(3)
     with recorded([kernel], [kernel]) as found:
-        kernel.serial(out, x)
+        kernel.compiled(out, x)
     assert out.tolist() == [0, 2, 4]
-    assert [wanted.variant for wanted in found] == ["serial"]
+    assert [wanted.variant for wanted in found] == ["compiled"]
 
 
 def test_warmup_finds_the_kernels_of_every_layer() -> None:
@@ -491,7 +490,7 @@ def test_warmup_finds_the_kernels_of_every_layer() -> None:
 def test_warmup_compiles_what_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = []
     monkeypatch.setattr(Wanted, "compile", lambda wanted: compiled.append(wanted))
-    kernel = Compiled(_doubled)
+    kernel = TextbookLoop(_doubled)
     monkeypatch.setattr(
         warmup, "wanted_kernels", lambda: [Wanted(kernel, "serial", ()), Wanted(kernel, "parallel", ())]
     )

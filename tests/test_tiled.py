@@ -220,7 +220,6 @@ def test_any_number_of_threads_gives_the_same_bits(direction, case, monkeypatch)
     monkeypatch.setattr(running, "PARALLEL_WORK", math.inf)
     serial = direction(case[0], arrays, transposed=False)
     monkeypatch.setattr(running, "PARALLEL_WORK", 0)
-    monkeypatch.setattr(running, "WORK_BEFORE_THREADS", 0)
     for threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
         numba.set_num_threads(threads)
         for _ in range(3):
@@ -231,7 +230,6 @@ def test_any_number_of_threads_gives_the_same_bits(direction, case, monkeypatch)
 @pytest.mark.parametrize("work", [0, math.inf], ids=["one thread", "all threads"])
 def test_a_launch_calls_what_is_compiled_for_it(dtype, work, monkeypatch):
     monkeypatch.setattr(running.launching, "threads_are_of_use", True)
-    monkeypatch.setattr(running, "WORK_BEFORE_THREADS", -1)
     launch = running.Launch(packing.pack, work, (0,), (1, 1, 1, 3, 2))
     weights = random((3, 2), dtype)
     width = simd.lanes(weights.dtype)
@@ -504,7 +502,6 @@ from refconv.geometry import AxisGeometry, ConvGeometry
 from refconv.functional import conv_with, conv_transpose_with
 from refconv.tiled import cpu, running, simd
 
-running.WORK_BEFORE_THREADS = 0
 geometry = ConvGeometry((AxisGeometry(30, 3, 1, 1, 1, 1), AxisGeometry(40, 3, 1, 1, 1, 1)))
 rng = np.random.default_rng(0)
 x, weights, dy = (rng.normal(size=s).astype(np.float32) for s in [(1, 30, 40, 9), (3, 3, 9, 35), (1, 30, 40, 35)])
@@ -525,7 +522,6 @@ def run_alone(script, **environment):
 @pytest.mark.skipif("avx2" not in simd_features(), reason="no AVX2 here")
 def test_with_avx2_only():
     script = (
-        "running.WORK_BEFORE_THREADS = 10**18\n"
         "adjoint = geometry.adjoint()\n"
         "dx = conv_transpose_with(adjoint, dy.astype(float), weights.astype(float), backend='textbook')\n"
         "few = conv_transpose_with(adjoint, dy.astype(float), weights[:, :, :2].astype(float), backend='textbook')\n"
@@ -538,15 +534,6 @@ def test_with_avx2_only():
         "np.allclose(cpu.conv_transpose(adjoint, dy, weights[:, :, :2].copy()), few, 1e-4, 1e-4))"
     )
     assert run_alone(script, **AVX2) == ["32", *["True"] * 5]
-
-
-def test_threads_wait_for_work_or_for_a_kernel_on_disk(tmp_path):
-    later = "print(right(), len(cpu.contraction.contract.parallel.overloads))"
-    script = "running.PARALLEL_WORK, running.WORK_BEFORE_THREADS = 0, 10**18\n" + later
-    cache = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_NUM_THREADS": "2"}
-    assert run_alone(script, **cache) == ["True", "0"]
-    assert run_alone("running.PARALLEL_WORK = 0\n" + later, **cache) == ["True", "1"]
-    assert run_alone(script, **cache) == ["True", "1"]
 
 
 @pytest.mark.parametrize("layer", ["workqueue", "default"])

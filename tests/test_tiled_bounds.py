@@ -24,7 +24,7 @@ import numpy as np
 from refconv import functional as fn
 from refconv.tiled import running
 
-running.PARALLEL_WORK, running.WORK_BEFORE_THREADS = math.inf, -1
+running.PARALLEL_WORK, running.WORK_BEFORE_MORE = math.inf, -1
 rng = np.random.default_rng(0)
 
 def random(*shape):
@@ -99,17 +99,17 @@ LEAVES = """
 from refconv.tiled import contraction, copying, depthwise, elements, places
 
 def refused(kernel, spoil, function, *arguments, **words):
-    serial, calls = kernel.serial, []
-    kernel.serial = lambda *given: calls.append(given)
+    compiled, calls = kernel.compiled, []
+    kernel.compiled = lambda *given: calls.append(given)
     function(*arguments, backend="tiled", **words)
-    kernel.serial = serial
+    kernel.compiled = compiled
     for n, (given, short) in enumerate((given, n) for given in calls for n in spoil):
         given = list(given)
         given[short] = given[short][:-1].copy()
         if short != -1:
             given[short].flags.writeable = False
         try:
-            serial(*given)
+            compiled(*given)
         except IndexError:
             continue
         raise SystemExit(f"{kernel.py.__name__} left its array number {short}")
@@ -117,7 +117,7 @@ def refused(kernel, spoil, function, *arguments, **words):
 
 x, dy = random(1, 9, 9, 18), random(1, 9, 9, 18)
 many, wide, long = random(1, 30, 30, 20), random(1, 7, 7, 64), random(1, 40, 40, 5)
-refused(contraction.contract, (8, 9, 10, -1), fn.conv, many, random(3, 3, 20, 40), padding="same")
+refused(contraction.contract, (9, 10, 11, -1), fn.conv, many, random(3, 3, 20, 40), padding="same")
 refused(elements.contract_elements, (-5, -3, -2, -1), fn.conv, wide, random(3, 3, 64, 64), padding="same")
 refused(places.convolve_places, (-6, -5, -4, -1), fn.conv, long, random(3, 3, 5, 3), padding="same")
 refused(contraction.contract_gradient, (-3, -2, -1), fn.conv_grad_weights, wide, wide.copy(), 3, padding="same")

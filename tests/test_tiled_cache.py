@@ -35,7 +35,7 @@ def factor(dtype=np.float32):
     return ratios.tolist()
 
 def loaded():
-    return sum(contract.serial.stats.cache_hits.values())
+    return sum(contract.compiled.stats.cache_hits.values())
 """
 
 

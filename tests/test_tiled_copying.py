@@ -157,7 +157,6 @@ def test_bits_of_nan_are_kept():
 def test_the_same_bits_for_any_threads_and_any_split_of_the_batch(monkeypatch):
     serial = [function(x, **words, backend="tiled") for function, x, words in calls()]
     monkeypatch.setattr(running, "PARALLEL_WORK", 0)
-    monkeypatch.setattr(running, "WORK_BEFORE_THREADS", -1)
     before = numba.get_num_threads()
     try:
         for threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
@@ -192,11 +191,11 @@ def test_nothing_outside_the_arrays_is_written_and_no_nan_beside_them_is_read():
 def test_read_only_inputs_need_no_kernel_of_their_own():
     kernels = (copying.take_bands, copying.take_rows, copying.unfold_rows)
     right = [function(x, **words, backend="tiled") for function, x, words in calls()]
-    compiled = [len(kernel.serial.signatures) for kernel in kernels]
+    compiled = [len(kernel.compiled.signatures) for kernel in kernels]
     for (function, x, words), expected in zip(calls(), right, strict=True):
         x.flags.writeable = False
         np.testing.assert_array_equal(function(x, **words, backend="tiled"), expected)
-    assert [len(kernel.serial.signatures) for kernel in kernels] == compiled
+    assert [len(kernel.compiled.signatures) for kernel in kernels] == compiled
 
 
 @pytest.mark.parametrize("sizes", [((9, 3, 3), 2), ((40, 1, 65), 1), ((1, 300, 30), 5), ((7, 7, 7), 3)])

@@ -73,7 +73,7 @@ def setting(case, dtype=np.float32, batch=2):
 @pytest.fixture(autouse=True)
 def in_full(monkeypatch):
     """Run the kernels that take longest to compile, too, which a process does after some work."""
-    monkeypatch.setattr(running, "WORK_BEFORE_THREADS", -1)
+    monkeypatch.setattr(running, "WORK_BEFORE_MORE", -1)
 
 
 def results(arrays, words, backend):
@@ -159,7 +159,7 @@ def test_the_same_bits_for_any_threads_and_any_split_of_the_batch(case, monkeypa
 def test_what_runs_until_more_is_compiled_gives_the_same_bits(case, monkeypatch):
     arrays, words, _ = setting(case)
     right = results(arrays, words, "tiled")
-    monkeypatch.setattr(running, "WORK_BEFORE_THREADS", 10**18)
+    monkeypatch.setattr(running, "WORK_BEFORE_MORE", 10**18)
     monkeypatch.setattr(running, "_on_disk", {})
     monkeypatch.setattr(running, "is_kept", lambda kernel, arguments: False)
     for ours, wanted in zip(results(arrays, words, "tiled"), right, strict=True):

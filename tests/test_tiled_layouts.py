@@ -19,8 +19,8 @@ SHAPES = [(2, 3, 5), (1, 16, 64), (1, 65, 7, 19), (3, 130, 4, 3, 5), (2, 1, 9), 
 def test_turned_as_numpy_does(shape, dtype, monkeypatch):
     first = np.random.default_rng(0).normal(size=shape).astype(dtype)
     last = np.ascontiguousarray(np.moveaxis(first, 1, -1))
-    for work in (running.WORK_BEFORE_THREADS, -1):
-        monkeypatch.setattr(running, "WORK_BEFORE_THREADS", work)
+    for work in (running.PARALLEL_WORK, 0):
+        monkeypatch.setattr(running, "PARALLEL_WORK", work)
         for turn, x, expected in [(layouts.channels_last, first, last), (layouts.channels_first, last, first)]:
             got = turn(x)
             assert got.flags.c_contiguous

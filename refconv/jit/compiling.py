@@ -44,7 +44,17 @@ class KernelCompiler(Compiler):
     def compile_extra(self, function: Callable[..., None]) -> Any:
         """Compile a function."""
         with uncollected():
-            return super().compile_extra(function)
+            return _with_room(super().compile_extra, function)
+
+
+def _with_room(call: Callable[..., Any], *arguments: Any) -> Any:
+    return call(*arguments)
+
+
+# Python takes memory for its frames 16 KB at a time, and gives it back as soon as it can. Numba goes in and out of deep
+# calls thousands of times, across the end of such a piece if one happens to be there, which took up to a third of the
+# time. A function with a stack of its own of more than 256 KB is given a piece of 512 KB, which the calls below share.
+_with_room.__code__ = _with_room.__code__.replace(co_stacksize=(2**18 + 2**16) // 8)
 
 
 def load_numba() -> None:

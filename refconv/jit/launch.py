@@ -46,19 +46,17 @@ def launch(kernel: Callable[..., None], *arguments: Any) -> None:
 
 
 class Compiled:
-    """A function that Numba compiles for one thread and for all, each when first called.
+    """A function that Numba compiles, in one variant or several, each when first called.
 
     Attributes
     ----------
     py : function
-        The function as it is written; a ``prange`` in it is what the threads share.
-    serial, parallel : function
-        The function compiled for one thread and for all.
-    work : int
-        What it has done so far, by the count of whoever runs it.
+        The function as it is written.
+    variants : tuple of str
+        Attributes that are the function compiled.
     """
 
-    work = 0
+    variants: tuple[str, ...]
 
     def __init__(self, function: Callable[..., None]) -> None:
         functools.update_wrapper(cast(Any, self), function)
@@ -68,39 +66,43 @@ class Compiled:
         """Pickle by name, as functions are."""
         return self.py.__qualname__
 
-    @functools.cached_property
-    def serial(self) -> Callable[..., None]:
-        """The function compiled for one thread."""
-        return self._compiled(parallel=False)
+    def compile(self, variant: str, **options: Any) -> Callable[..., None]:
+        """Return the function compiled in a variant, with options of Numba's."""
+        load_numba()
+        # The division of Numba's 'python' error model may raise, which costs a loop its threads.
+        dispatcher = numba.njit(
+            error_model="numpy", no_cfunc_wrapper=True, pipeline_class=KernelCompiler, **options
+        )(self.py)  # fmt: skip
+        return keep_on_disk(dispatcher, variant)
+
+
+class Kernel(Compiled):
+    """A function that Numba compiles once, for one thread and for all.
+
+    Attributes
+    ----------
+    compiled : function
+        The function compiled. If threads share its work, by `refconv.jit.shares`, its first argument is their team.
+    work : int
+        What it has done so far, by the count of whoever runs it.
+    """
+
+    variants = ("compiled",)
+    work = 0
 
     @functools.cached_property
-    def parallel(self) -> Callable[..., None]:
-        """The function compiled for all threads."""
-        return self._compiled(parallel=True)
+    def compiled(self) -> Callable[..., None]:
+        """The function compiled; it owns no array, and counts no references."""
+        return self.compile("compiled", nogil=True, _nrt=False)
 
-    def entry(self, variant: str, arguments: Sequence[Any]) -> Callable[..., None]:
+    def entry(self, arguments: Sequence[Any]) -> Callable[..., None]:
         """Return what Numba calls for such arguments, which does not ask them for their types.
 
         Parameters
         ----------
-        variant : str
-            ``"serial"`` or ``"parallel"``; called before with arguments of these types.
         arguments : sequence
-            Of a call.
+            Of a call that was made before.
         """
-        dispatcher: Any = getattr(self, variant)
+        dispatcher: Any = self.compiled
         entry: Callable[..., None] = dispatcher.get_overload(tuple(map(dispatcher.typeof_pyval, arguments)))
         return entry
-
-    def _compiled(self, parallel: bool) -> Callable[..., None]:
-        load_numba()
-        # The division of Numba's 'python' error model may raise, which costs a loop its threads. While its threads run,
-        # Numba lets other ones of Python run anyhow.
-        options = {
-            "nogil": not parallel,
-            "error_model": "numpy",
-            "no_cfunc_wrapper": True,
-            "pipeline_class": KernelCompiler,
-        }
-        dispatcher = numba.njit(parallel=parallel, **options)(self.py)
-        return keep_on_disk(dispatcher, "parallel" if parallel else "serial")

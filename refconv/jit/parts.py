@@ -67,16 +67,16 @@ def inlined(function: Callable[..., Any]) -> Any:
     Examples
     --------
     >>> import numpy as np
-    >>> from refconv.jit.launch import Compiled
+    >>> from refconv.jit.launch import Kernel
     >>> @inlined
     ... def square(number):
     ...     return number * number
-    >>> @Compiled
+    >>> @Kernel
     ... def squares(numbers):
     ...     for i in range(numbers.size):
     ...         numbers[i] = square(numbers[i])
     >>> numbers = np.array([1.0, 2.0, 3.0])
-    >>> squares.serial(numbers)
+    >>> squares.compiled(numbers)
     >>> numbers
     array([1., 4., 9.])
     """

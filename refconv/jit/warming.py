@@ -15,11 +15,9 @@ import numba
 import refconv
 from refconv.jit.launch import Compiled
 
-_VARIANTS = ("serial", "parallel")
-
 
 class Wanted(NamedTuple):
-    """A kernel for one set of argument types, for one thread or for all."""
+    """A kernel in one variant, for one set of argument types."""
 
     kernel: Compiled
     variant: str
@@ -85,14 +83,14 @@ def recorded(kernels: Sequence[Compiled], running: Sequence[Compiled] = ()) -> I
     Yields
     ------
     list of Wanted
-        Each once, both for one thread and for all; filled as the calls come. Those that compute run on one thread.
+        Each once, in all its variants; filled as the calls come.
     """
     wanted: dict[tuple[int, str], Wanted] = {}
 
     def recorder(kernel: Compiled) -> Callable[..., None]:
         def record(*arguments: Any) -> None:
             signature = tuple(numba.typeof(argument) for argument in arguments)
-            for variant in _VARIANTS[:1] if kernel in running else _VARIANTS:
+            for variant in kernel.variants:
                 key = id(kernel), f"{variant} {signature}"
                 if key not in wanted:
                     wanted[key] = Wanted(kernel, variant, signature)
@@ -103,13 +101,13 @@ def recorded(kernels: Sequence[Compiled], running: Sequence[Compiled] = ()) -> I
         return record
 
     found: list[Wanted] = []
-    before = [{name: vars(kernel)[name] for name in _VARIANTS if name in vars(kernel)} for kernel in kernels]
+    before = [{name: vars(kernel)[name] for name in kernel.variants if name in vars(kernel)} for kernel in kernels]
     for kernel in kernels:
-        vars(kernel).update(dict.fromkeys(_VARIANTS, recorder(kernel)))
+        vars(kernel).update(dict.fromkeys(kernel.variants, recorder(kernel)))
     try:
         yield found
     finally:
         for kernel, kept in zip(kernels, before, strict=True):
-            for name in _VARIANTS:
+            for name in kernel.variants:
                 del vars(kernel)[name]
             vars(kernel).update(kept)

@@ -15,6 +15,7 @@ What a loop has been asked to do so far decides, in steps of its innermost state
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -49,14 +50,26 @@ class TextbookLoop(Compiled):
     Attributes
     ----------
     py : function
-        The loop as it is written.
+        The loop as it is written; a ``prange`` in it is what the threads share.
     serial, parallel : function
         The loop compiled for one thread and for all; compiled when first called.
     """
 
+    variants = ("serial", "parallel")
+
     def __init__(self, function: Callable[..., None]) -> None:
         super().__init__(function)
         self._steps_so_far: dict[np.dtype[Any], int] = {}
+
+    @functools.cached_property
+    def serial(self) -> Callable[..., None]:
+        """The loop compiled for one thread."""
+        return self.compile("serial", nogil=True)
+
+    @functools.cached_property
+    def parallel(self) -> Callable[..., None]:
+        """The loop compiled for all threads; while they run, Numba lets other ones of Python run, too."""
+        return self.compile("parallel", parallel=True)
 
     def __call__(self, out: np.ndarray[Any, Any], *arguments: Any, steps: int) -> None:
         """Run the loop.

@@ -32,10 +32,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import prange
-
-from refconv.jit.launch import Compiled
+from refconv.jit.launch import Kernel
 from refconv.jit.parts import inlined
+from refconv.jit.shares import Team, share_out
 from refconv.tiled.packing import transpose_square
 from refconv.tiled.simd import (
     add,
@@ -151,65 +150,75 @@ def store_tile(
                 store_some(out, offset + v * lanes, count - v * lanes, get(sums, p * vectors + v))
 
 
-@Compiled
+@inlined
+def _contract_chunk(
+    item: int, tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, segments: Array, outers: Array, reads: Array,
+    writes: Array, runs: Array, x: Array, weights: Array, bias: Array, out: Array,
+) -> None:  # fmt: skip
+    """Fill the outputs of one chunk, of one block of filters."""
+    chunks, groups, blocks, channels, filters, w_step, w_group, w_block, by_chunk = sizes
+    rows, vectors = len(tile_rows), len(tile_vectors)
+    block_size = vectors * lanes_of(out)
+    chunk, block = item % chunks, item // chunks
+    if by_chunk:
+        chunk, block = item // (groups * blocks), item % (groups * blocks)
+    group, block = block // blocks, block % blocks
+    first = group * filters + block * block_size
+    count = filters - block * block_size
+    sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
+    biases = registers(out, (0,), tile_vectors)
+    for v in range(vectors):
+        put(biases, v, load_some(bias, first + v * lanes_of(out), count - v * lanes_of(out)))
+    x_group, weights_block = group * channels, group * w_group + block * w_block
+    for s in range(segments.shape[0]):
+        segment = s * CONV_COLUMNS
+        tiles = at(segments, segment + TILES)
+        total = at(segments, segment + OUTERS) * tiles
+        turn = (chunk + at(segments, segment + TURN)) % chunks
+        unit, end = total * turn // chunks, total * (turn + 1) // chunks
+        if unit == end:
+            continue
+        run_begin, run_end = at(segments, segment + RUN), at(segments, segment + RUN_END)
+        chain = at(segments, segment + CHAIN)
+        outer = at(segments, segment + OUTER) + unit // tiles
+        first_tile = at(segments, segment + TILE) * rows
+        tile, tile_end = first_tile + unit % tiles * rows, first_tile + tiles * rows
+        for _ in range(unit, end):
+            out0 = at(outers, 2 * outer + 1) + first
+            begin(sums, factors, rows, vectors, biases)
+            run = run_begin
+            while True:
+                stop = min(run + chain, run_end)
+                for r in range(run, stop):
+                    sum_up(
+                        sums, factors, rows, vectors, at(runs, 3 * r + 2),
+                        x, reads, tile, at(outers, 2 * outer) + x_group + at(runs, 3 * r), 1,
+                        weights, weights_block + at(runs, 3 * r + 1), w_step, count, True,
+                    )  # fmt: skip
+                # A row that fills up a tile stands for an output of the same tile: all are read before one is
+                # written.
+                if run > run_begin:
+                    add_before(sums, rows, vectors, out, writes, tile, out0, count)
+                store_tile(sums, rows, vectors, out, writes, tile, out0, count)
+                run = stop
+                if run >= run_end:
+                    break
+                clear(sums, rows * vectors, out)
+            tile += rows
+            if tile == tile_end:
+                tile = first_tile
+                outer += 1
+
+
+@Kernel
 def contract(
-    tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, segments: Array, outers: Array, reads: Array, writes: Array,
-    runs: Array, x: Array, weights: Array, bias: Array, out: Array,
+    team: Team, tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, segments: Array, outers: Array, reads: Array,
+    writes: Array, runs: Array, x: Array, weights: Array, bias: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill the outputs of a convolution: one chunk of them after another, for one block of filters."""
-    chunks, groups, blocks, channels, filters, w_step, w_group, w_block, by_chunk = sizes
-    for item in prange(chunks * groups * blocks):
-        rows, vectors = len(tile_rows), len(tile_vectors)
-        block_size = vectors * lanes_of(out)
-        chunk, block = item % chunks, item // chunks
-        if by_chunk:
-            chunk, block = item // (groups * blocks), item % (groups * blocks)
-        group, block = block // blocks, block % blocks
-        first = group * filters + block * block_size
-        count = filters - block * block_size
-        sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
-        biases = registers(out, (0,), tile_vectors)
-        for v in range(vectors):
-            put(biases, v, load_some(bias, first + v * lanes_of(out), count - v * lanes_of(out)))
-        x_group, weights_block = group * channels, group * w_group + block * w_block
-        for s in range(segments.shape[0]):
-            segment = s * CONV_COLUMNS
-            tiles = at(segments, segment + TILES)
-            total = at(segments, segment + OUTERS) * tiles
-            turn = (chunk + at(segments, segment + TURN)) % chunks
-            unit, end = total * turn // chunks, total * (turn + 1) // chunks
-            if unit == end:
-                continue
-            run_begin, run_end = at(segments, segment + RUN), at(segments, segment + RUN_END)
-            chain = at(segments, segment + CHAIN)
-            outer = at(segments, segment + OUTER) + unit // tiles
-            first_tile = at(segments, segment + TILE) * rows
-            tile, tile_end = first_tile + unit % tiles * rows, first_tile + tiles * rows
-            for _ in range(unit, end):
-                out0 = at(outers, 2 * outer + 1) + first
-                begin(sums, factors, rows, vectors, biases)
-                run = run_begin
-                while True:
-                    stop = min(run + chain, run_end)
-                    for r in range(run, stop):
-                        sum_up(
-                            sums, factors, rows, vectors, at(runs, 3 * r + 2),
-                            x, reads, tile, at(outers, 2 * outer) + x_group + at(runs, 3 * r), 1,
-                            weights, weights_block + at(runs, 3 * r + 1), w_step, count, True,
-                        )  # fmt: skip
-                    # A row that fills up a tile stands for an output of the same tile: all are read before one is
-                    # written.
-                    if run > run_begin:
-                        add_before(sums, rows, vectors, out, writes, tile, out0, count)
-                    store_tile(sums, rows, vectors, out, writes, tile, out0, count)
-                    run = stop
-                    if run >= run_end:
-                        break
-                    clear(sums, rows * vectors, out)
-                tile += rows
-                if tile == tile_end:
-                    tile = first_tile
-                    outer += 1
+    chunks, groups, blocks = sizes[:3]
+    arguments = (tile_rows, tile_vectors, sizes, segments, outers, reads, writes, runs, x, weights, bias, out)
+    share_out(team, _contract_chunk, chunks * groups * blocks, arguments)
 
 
 @inlined
@@ -242,118 +251,141 @@ def turn_out(
         begin = end
 
 
-@Compiled
-def contract_first(
-    tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, planes: Sizes, segments: Array, outers: Array, reads: Array,
-    writes: Array, runs: Array, x: Array, weights: Array, bias: Array, waiting: Array, out: Array,
+@inlined
+def _contract_first_chunk(
+    item: int, tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, planes: Sizes, segments: Array, outers: Array,
+    reads: Array, writes: Array, runs: Array, x: Array, weights: Array, bias: Array, waiting: Array, out: Array,
 ) -> None:  # fmt: skip
-    """Fill the outputs of a convolution, channels first: some tiles of them wait to be turned together."""
+    """Fill the outputs of one chunk, of one block of filters, channels first."""
     chunks, groups, blocks, channels, filters, w_step, w_group, w_block, by_chunk = sizes
     x_step, plane = planes
-    for item in prange(chunks * groups * blocks):
-        rows, vectors = len(tile_rows), len(tile_vectors)
-        lanes = lanes_of(out)
-        block_size = vectors * lanes
-        chunk, block = item % chunks, item // chunks
-        if by_chunk:
-            chunk, block = item // (groups * blocks), item % (groups * blocks)
-        group, block = block // blocks, block % blocks
-        first = group * filters + block * block_size
-        count = filters - block * block_size
-        sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
-        biases = registers(out, (0,), tile_vectors)
-        for v in range(vectors):
-            put(biases, v, load_some(bias, first + v * lanes, count - v * lanes))
-        x_group, weights_block = group * channels * x_step, group * w_group + block * w_block
-        place = item * WAITING * block_size
-        for s in range(segments.shape[0]):
-            segment = s * CONV_COLUMNS
-            tiles = at(segments, segment + TILES)
-            total = at(segments, segment + OUTERS) * tiles
-            turn = (chunk + at(segments, segment + TURN)) % chunks
-            run_begin, run_end = at(segments, segment + RUN), at(segments, segment + RUN_END)
-            chain = at(segments, segment + CHAIN)
-            outputs, end = 0, total * (turn + 1) // chunks
-            for u in range(total * turn // chunks, end):
-                outer = at(segments, segment + OUTER) + u // tiles
-                tile = (at(segments, segment + TILE) + u % tiles) * rows
-                begin(sums, factors, rows, vectors, biases)
-                run = run_begin
-                while True:
-                    stop = min(run + chain, run_end)
-                    for r in range(run, stop):
+    rows, vectors = len(tile_rows), len(tile_vectors)
+    lanes = lanes_of(out)
+    block_size = vectors * lanes
+    chunk, block = item % chunks, item // chunks
+    if by_chunk:
+        chunk, block = item // (groups * blocks), item % (groups * blocks)
+    group, block = block // blocks, block % blocks
+    first = group * filters + block * block_size
+    count = filters - block * block_size
+    sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
+    biases = registers(out, (0,), tile_vectors)
+    for v in range(vectors):
+        put(biases, v, load_some(bias, first + v * lanes, count - v * lanes))
+    x_group, weights_block = group * channels * x_step, group * w_group + block * w_block
+    place = item * WAITING * block_size
+    for s in range(segments.shape[0]):
+        segment = s * CONV_COLUMNS
+        tiles = at(segments, segment + TILES)
+        total = at(segments, segment + OUTERS) * tiles
+        turn = (chunk + at(segments, segment + TURN)) % chunks
+        run_begin, run_end = at(segments, segment + RUN), at(segments, segment + RUN_END)
+        chain = at(segments, segment + CHAIN)
+        outputs, end = 0, total * (turn + 1) // chunks
+        for u in range(total * turn // chunks, end):
+            outer = at(segments, segment + OUTER) + u // tiles
+            tile = (at(segments, segment + TILE) + u % tiles) * rows
+            begin(sums, factors, rows, vectors, biases)
+            run = run_begin
+            while True:
+                stop = min(run + chain, run_end)
+                for r in range(run, stop):
+                    sum_up(
+                        sums, factors, rows, vectors, at(runs, 3 * r + 2),
+                        x, reads, tile, at(outers, 2 * outer) + x_group + at(runs, 3 * r), x_step,
+                        weights, weights_block + at(runs, 3 * r + 1), w_step, count, True,
+                    )  # fmt: skip
+                if run > run_begin:
+                    fetch(sums, rows * vectors, waiting, place + outputs * block_size)
+                set_aside(sums, rows * vectors, waiting, place + outputs * block_size)
+                run = stop
+                if run >= run_end:
+                    break
+                clear(sums, rows * vectors, out)
+            outputs += rows
+            if outputs + rows > WAITING or u + 1 == end or (u + 1) % tiles == 0:
+                out0, first_write = at(outers, 2 * outer + 1) + first * plane, tile + rows - outputs
+                turn_out(waiting, place, outputs, vectors, writes, first_write, out, out0, plane, count)
+                outputs = 0
+
+
+@Kernel
+def contract_first(
+    team: Team, tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, planes: Sizes, segments: Array, outers: Array,
+    reads: Array, writes: Array, runs: Array, x: Array, weights: Array, bias: Array, waiting: Array, out: Array,
+) -> None:  # fmt: skip
+    """Fill the outputs of a convolution, channels first: some tiles of them wait to be turned together."""
+    chunks, groups, blocks = sizes[:3]
+    arguments = (
+        tile_rows, tile_vectors, sizes, planes, segments, outers, reads, writes, runs, x, weights, bias,
+        waiting, out,
+    )  # fmt: skip
+    share_out(team, _contract_first_chunk, chunks * groups * blocks, arguments)
+
+
+@inlined
+def _contract_share(
+    item: int, tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, segments: Array, shares: Array, reads: Array,
+    writes: Array, runs: Array, x: Array, dy: Array, out: Array,
+) -> None:  # fmt: skip
+    """Fill one share of the rows, for one block of filters."""
+    owners, _, groups, blocks, channels, filters, size, by_owner = sizes
+    rows, vectors = len(tile_rows), len(tile_vectors)
+    lanes = lanes_of(out)
+    owner, block = item % owners, item // owners % blocks
+    group, part = item // (owners * blocks) % groups, item // (owners * blocks * groups)
+    if by_owner:
+        block, group = item % blocks, item // blocks % groups
+        owner = item // (blocks * groups) % owners
+    share = part * owners + owner
+    count = filters - block * vectors * lanes
+    dy0 = group * filters + block * vectors * lanes
+    out0 = part * size + dy0
+    sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
+    for s in range(at(shares, share), at(shares, share + 1)):
+        segment = s * GRADIENT_COLUMNS
+        first = at(segments, segment + FIRST_TILE) * rows
+        last = first + at(segments, segment + TILE_COUNT) * rows
+        run_end, together = at(segments, segment + LAST_RUN), at(segments, segment + RUNS_TOGETHER)
+        first_run = at(segments, segment + FIRST_RUN)
+        # Rows that sum over nothing have one empty run.
+        for run in range(first_run, max(run_end, first_run + 1), together):
+            fresh = at(segments, segment + FRESH) != 0 and run == first_run
+            for tile in range(first, last, rows):
+                clear(sums, rows * vectors, out)
+                for r in range(run, min(run + together, run_end)):
+                    x0, dy_r = at(runs, 2 * r) + group * channels, at(runs, 2 * r + 1) + dy0
+                    # Masks need registers, of which there are few.
+                    if count >= vectors * lanes:
                         sum_up(
-                            sums, factors, rows, vectors, at(runs, 3 * r + 2),
-                            x, reads, tile, at(outers, 2 * outer) + x_group + at(runs, 3 * r), x_step,
-                            weights, weights_block + at(runs, 3 * r + 1), w_step, count, True,
+                            sums, factors, rows, vectors, at(segments, segment + STEPS),
+                            x, reads, tile, x0, at(segments, segment + X_STEP),
+                            dy, dy_r, at(segments, segment + DY_STEP), count, True,
                         )  # fmt: skip
-                    if run > run_begin:
-                        fetch(sums, rows * vectors, waiting, place + outputs * block_size)
-                    set_aside(sums, rows * vectors, waiting, place + outputs * block_size)
-                    run = stop
-                    if run >= run_end:
-                        break
-                    clear(sums, rows * vectors, out)
-                outputs += rows
-                if outputs + rows > WAITING or u + 1 == end or (u + 1) % tiles == 0:
-                    out0, first_write = at(outers, 2 * outer + 1) + first * plane, tile + rows - outputs
-                    turn_out(waiting, place, outputs, vectors, writes, first_write, out, out0, plane, count)
-                    outputs = 0
+                    else:
+                        sum_up(
+                            sums, factors, rows, vectors, at(segments, segment + STEPS),
+                            x, reads, tile, x0, at(segments, segment + X_STEP),
+                            dy, dy_r, at(segments, segment + DY_STEP), count, False,
+                        )  # fmt: skip
+                for p in range(rows):
+                    offset = at(writes, tile + p)
+                    # A row that only fills up a tile is written nowhere.
+                    if offset >= 0:
+                        for v in range(vectors):
+                            place, rest = out0 + offset + v * lanes, count - v * lanes
+                            if not fresh:
+                                before = load_some(out, place, rest)
+                                put(sums, p * vectors + v, add(before, get(sums, p * vectors + v)))
+                            store_some(out, place, rest, get(sums, p * vectors + v))
 
 
-@Compiled
+@Kernel
 def contract_gradient(
-    tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, segments: Array, shares: Array, reads: Array, writes: Array,
-    runs: Array, x: Array, dy: Array, out: Array,
+    team: Team, tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, segments: Array, shares: Array, reads: Array,
+    writes: Array, runs: Array, x: Array, dy: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill the gradient of a convolution's weights: one share of the rows after another, for one block of filters."""
-    owners, parts, groups, blocks, channels, filters, size, by_owner = sizes
-    for item in prange(owners * parts * groups * blocks):
-        rows, vectors = len(tile_rows), len(tile_vectors)
-        lanes = lanes_of(out)
-        owner, block = item % owners, item // owners % blocks
-        group, part = item // (owners * blocks) % groups, item // (owners * blocks * groups)
-        if by_owner:
-            block, group = item % blocks, item // blocks % groups
-            owner = item // (blocks * groups) % owners
-        share = part * owners + owner
-        count = filters - block * vectors * lanes
-        dy0 = group * filters + block * vectors * lanes
-        out0 = part * size + dy0
-        sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
-        for s in range(at(shares, share), at(shares, share + 1)):
-            segment = s * GRADIENT_COLUMNS
-            first = at(segments, segment + FIRST_TILE) * rows
-            last = first + at(segments, segment + TILE_COUNT) * rows
-            run_end, together = at(segments, segment + LAST_RUN), at(segments, segment + RUNS_TOGETHER)
-            first_run = at(segments, segment + FIRST_RUN)
-            # Rows that sum over nothing have one empty run.
-            for run in range(first_run, max(run_end, first_run + 1), together):
-                fresh = at(segments, segment + FRESH) != 0 and run == first_run
-                for tile in range(first, last, rows):
-                    clear(sums, rows * vectors, out)
-                    for r in range(run, min(run + together, run_end)):
-                        x0, dy_r = at(runs, 2 * r) + group * channels, at(runs, 2 * r + 1) + dy0
-                        # Masks need registers, of which there are few.
-                        if count >= vectors * lanes:
-                            sum_up(
-                                sums, factors, rows, vectors, at(segments, segment + STEPS),
-                                x, reads, tile, x0, at(segments, segment + X_STEP),
-                                dy, dy_r, at(segments, segment + DY_STEP), count, True,
-                            )  # fmt: skip
-                        else:
-                            sum_up(
-                                sums, factors, rows, vectors, at(segments, segment + STEPS),
-                                x, reads, tile, x0, at(segments, segment + X_STEP),
-                                dy, dy_r, at(segments, segment + DY_STEP), count, False,
-                            )  # fmt: skip
-                    for p in range(rows):
-                        offset = at(writes, tile + p)
-                        # A row that only fills up a tile is written nowhere.
-                        if offset >= 0:
-                            for v in range(vectors):
-                                place, rest = out0 + offset + v * lanes, count - v * lanes
-                                if not fresh:
-                                    before = load_some(out, place, rest)
-                                    put(sums, p * vectors + v, add(before, get(sums, p * vectors + v)))
-                                store_some(out, place, rest, get(sums, p * vectors + v))
+    owners, parts, groups, blocks = sizes[:4]
+    arguments = (tile_rows, tile_vectors, sizes, segments, shares, reads, writes, runs, x, dy, out)
+    share_out(team, _contract_share, owners * parts * groups * blocks, arguments)

@@ -47,12 +47,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
 
 from refconv.geometry import ConvGeometry
 from refconv.jit import launch as launching
-from refconv.jit.launch import Compiled
+from refconv.jit.launch import Kernel
 from refconv.jit.parts import inlined
+from refconv.jit.shares import Team, share_out
 from refconv.tiled.depthwise import fill as fill_elementwise
 from refconv.tiled.depthwise import fold_call
 from refconv.tiled.links import Indices, axis_links
@@ -68,9 +68,6 @@ Band = tuple[int, ...]
 # Entries of a plan of bands: shares of all images and of one, elements of one, the value as a whole number; from the
 # last one on, where the bands of each share begin, where they end, and then the bands.
 LINES, SHARES, X_IMAGE, OUT_IMAGE, VALUE, BANDS = range(6)
-
-# Bytes ahead of those copied that are asked for, in `x` and in `out`.
-_AHEAD = 256
 
 # Columns of a run of the last axis: first output, outputs a datum, data, first datum, step.
 OUT, TIMES, DATA, FIRST, STEP = range(5)
@@ -101,8 +98,8 @@ def _copy(out: Array, out0: int, x: Array, x0: int, count: int) -> None:
     most, step = wide(out), at_once(out)
     # An end that is no multiple of the step, as far as LLVM can tell, keeps it from unrolling, which here costs time.
     for i in range(0, count - most + 1, most):
-        ask(x, x0 + i + _AHEAD // x.itemsize)
-        ask(out, out0 + i + _AHEAD // x.itemsize)
+        ask(x, x0 + i + most)
+        ask(out, out0 + i + most)
         write(out, out0 + i, read_wide(x, x0 + i))
     if count % most:
         whole = count - count % step
@@ -154,11 +151,10 @@ def _take_share(line: int, plan: Array, x: Array, out: Array) -> None:
                 place, datum = place + data + values, datum + step
 
 
-@Compiled
-def take_bands(plan: Array, x: Array, out: Array) -> None:
+@Kernel
+def take_bands(team: Team, plan: Array, x: Array, out: Array) -> None:
     """Fill all images, each in shares."""
-    for line in prange(at(plan, LINES)):
-        _take_share(np.int64(line), plan, x, out)
+    share_out(team, _take_share, at(plan, LINES), (plan, x, out))
 
 
 @inlined
@@ -210,11 +206,10 @@ def _take_line(line: int, sizes: Sizes, rows: Array, runs: Array, x: Array, out:
             _copy(out, begin + other * out_row, out, begin, (last - first) * times * channels)
 
 
-@Compiled
-def take_rows(lines: int, sizes: Sizes, rows: Array, runs: Array, x: Array, out: Array) -> None:
+@Kernel
+def take_rows(team: Team, lines: int, sizes: Sizes, rows: Array, runs: Array, x: Array, out: Array) -> None:
     """Fill all rows."""
-    for line in prange(lines):
-        _take_line(np.int64(line), sizes, rows, runs, x, out)
+    share_out(team, _take_line, lines, (sizes, rows, runs, x, out))
 
 
 def _row_sources(sources: Sequence[Indices], input_size: Sizes) -> Indices:
@@ -357,7 +352,7 @@ def ready_take(
 
 def _chosen(
     sources: Sequence[Indices], input_size: Sizes, batch: int, cell: int, value: int
-) -> tuple[Compiled, tuple[Any, ...]]:
+) -> tuple[Kernel, tuple[Any, ...]]:
     """Choose the kernel for cells of so many elements, and all its arguments but the arrays."""
     last, outputs = sources[-1], math.prod(map(len, sources))
     x_image, rows = math.prod(input_size) * cell, _row_sources(sources, input_size)
@@ -373,7 +368,7 @@ def _chosen(
 
 
 def _moving(
-    kernel: Compiled, work: int, arguments: tuple[Any, ...], shape: Sizes, dtype: np.dtype[Any]
+    kernel: Kernel, work: int, arguments: tuple[Any, ...], shape: Sizes, dtype: np.dtype[Any]
 ) -> Callable[[Array, Array | None], Array]:
     """Return what runs a kernel that moves data."""
     launch = Launch(kernel, work, *arguments)
@@ -441,11 +436,12 @@ def _unfold_line(line: int, sizes: Sizes, rows: Array, begins: Array, runs: Arra
             out0 += inner * channels
 
 
-@Compiled
-def unfold_rows(lines: int, sizes: Sizes, rows: Array, begins: Array, runs: Array, x: Array, out: Array) -> None:
+@Kernel
+def unfold_rows(
+    team: Team, lines: int, sizes: Sizes, rows: Array, begins: Array, runs: Array, x: Array, out: Array
+) -> None:  # fmt: skip
     """Copy all patches."""
-    for line in prange(lines):
-        _unfold_line(np.int64(line), sizes, rows, begins, runs, x, out)
+    share_out(team, _unfold_line, lines, (sizes, rows, begins, runs, x, out))
 
 
 @functools.lru_cache(maxsize=64)

@@ -50,11 +50,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import prange
 
 from refconv.geometry import AxisGeometry, ConvGeometry
-from refconv.jit.launch import Compiled
+from refconv.jit.launch import Kernel
 from refconv.jit.parts import inlined
+from refconv.jit.shares import Team, share_out
 from refconv.tiled.cpu import ready_conv, ready_conv_grad_weights, ready_conv_transpose
 from refconv.tiled.rows import (
     COUNT,
@@ -327,27 +327,39 @@ def _line(
         )  # fmt: skip
 
 
-@Compiled
+@inlined
+def _fill_part(
+    part: int, tile_rows: Tile, tile_vectors: Tile, single: Tile, spread: Tile, gathered: Tile, whole: Tile, window:
+    Tile, stride: Tile, sizes: Sizes, tables: Array, x: Array, weights: Array, bias: Array, out: Array,
+) -> None:  # fmt: skip
+    """Fill the outputs of some lines."""
+    first, last = _cut(sizes[1], part, sizes[0])
+    begin_lane, step = np.int64(0), sizes[2]
+    while begin_lane < sizes[10] or begin_lane == 0:
+        for piece in range(sizes[11], sizes[12], 8):
+            for line in range(first, last):
+                _line(
+                    line, piece, begin_lane, begin_lane + step, tile_rows, tile_vectors, single, spread, gathered,
+                    whole, window, stride, sizes, tables, x, weights, bias, out,
+                )  # fmt: skip
+        begin_lane += step
+
+
+@Kernel
 def fill(
-    tile_rows: Tile, tile_vectors: Tile, single: Tile, spread: Tile, gathered: Tile, whole: Tile, window: Tile,
-    stride: Tile, sizes: Sizes, tables: Array, x: Array, weights: Array, bias: Array, out: Array,
+    team: Team, tile_rows: Tile, tile_vectors: Tile, single: Tile, spread: Tile, gathered: Tile, whole: Tile,
+    window: Tile, stride: Tile, sizes: Sizes, tables: Array, x: Array, weights: Array, bias: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill the outputs of an elementwise layer.
 
     There are no windows if `window` is shorter than two, no other tiles of several rows without `tile_vectors`,
     and no rows by themselves without `single`.
     """
-    for part in prange(sizes[0]):
-        first, last = _cut(sizes[1], np.int64(part), sizes[0])
-        begin_lane, step = np.int64(0), sizes[2]
-        while begin_lane < sizes[10] or begin_lane == 0:
-            for piece in range(sizes[11], sizes[12], 8):
-                for line in range(first, last):
-                    _line(
-                        line, piece, begin_lane, begin_lane + step, tile_rows, tile_vectors, single, spread, gathered,
-                        whole, window, stride, sizes, tables, x, weights, bias, out,
-                    )  # fmt: skip
-            begin_lane += step
+    arguments = (
+        tile_rows, tile_vectors, single, spread, gathered, whole, window, stride, sizes, tables, x, weights,
+        bias, out,
+    )  # fmt: skip
+    share_out(team, _fill_part, sizes[0], arguments)
 
 
 @inlined
@@ -406,38 +418,48 @@ def _gradient_lines(
                             store_some(sums, offset, left, total)
 
 
-@Compiled
-def sum_up(
-    tile_rows: Tile, tile_vectors: Tile, together: Tile, window: Tile, stride: Tile, spread: Tile, whole: Tile,
-    sizes: Sizes, table: Array, x: Array, dy: Array, sums: Array, out: Array,
+@inlined
+def _sum_up_part(
+    item: int, tile_rows: Tile, tile_vectors: Tile, together: Tile, window: Tile, stride: Tile, spread: Tile,
+    whole: Tile, sizes: Sizes, table: Array, x: Array, dy: Array, sums: Array,
 ) -> None:  # fmt: skip
-    """Fill the gradients to all weights; `sums` is room for those of each part."""
+    """Sum up what some lines give to the gradients of some channels' weights."""
     parts, lines, cuts, rows, filters, size, chunks, wide = (
         sizes[0], sizes[1], sizes[2], sizes[3], sizes[6], sizes[7], sizes[8], sizes[9]
     )  # fmt: skip
-    for item in prange(parts * chunks):
-        part = quotient(np.int64(item), chunks)
-        chunk = np.int64(item) - part * chunks
-        own, block = part * size, len(tile_vectors) * lanes_of(sums)
-        first, last = _cut(lines, part, parts)
-        first_c, end_c = _cut(quotient(filters + wide - 1, wide), chunk, chunks)
-        # Some channels at a time, so that the first cache holds the rows that several outputs read.
-        for begin in range(first_c * wide, least(end_c * wide, filters), wide):
-            for c in range(begin, least(begin + wide, filters), lanes_of(sums)):
-                for i in range(own + c, own + size, filters):
-                    store_some(sums, i, filters - c, zeros(sums))
-            line = first
-            while line < last:
-                place = quotient(line, cuts)
-                image = quotient(place, rows)
-                row = LINE_COLUMNS * (place - image * rows)
-                same = least(at(table, row + LINE_SAME), last - line)
-                for c in range(begin, least(begin + wide, filters), block):
-                    _gradient_lines(
-                        row, same, image, line - place * cuts, c, tile_rows, tile_vectors, together, window, stride,
-                        spread, whole, sizes, table, x, dy, own, sums,
-                    )  # fmt: skip
-                line += same
+    part = quotient(item, chunks)
+    chunk = item - part * chunks
+    own, block = part * size, len(tile_vectors) * lanes_of(sums)
+    first, last = _cut(lines, part, parts)
+    first_c, end_c = _cut(quotient(filters + wide - 1, wide), chunk, chunks)
+    # Some channels at a time, so that the first cache holds the rows that several outputs read.
+    for begin in range(first_c * wide, least(end_c * wide, filters), wide):
+        for c in range(begin, least(begin + wide, filters), lanes_of(sums)):
+            for i in range(own + c, own + size, filters):
+                store_some(sums, i, filters - c, zeros(sums))
+        line = first
+        while line < last:
+            place = quotient(line, cuts)
+            image = quotient(place, rows)
+            row = LINE_COLUMNS * (place - image * rows)
+            same = least(at(table, row + LINE_SAME), last - line)
+            for c in range(begin, least(begin + wide, filters), block):
+                _gradient_lines(
+                    row, same, image, line - place * cuts, c, tile_rows, tile_vectors, together, window, stride,
+                    spread, whole, sizes, table, x, dy, own, sums,
+                )  # fmt: skip
+            line += same
+
+
+@Kernel
+def sum_up(
+    team: Team, tile_rows: Tile, tile_vectors: Tile, together: Tile, window: Tile, stride: Tile, spread: Tile,
+    whole: Tile, sizes: Sizes, table: Array, x: Array, dy: Array, sums: Array, out: Array,
+) -> None:  # fmt: skip
+    """Fill the gradients to all weights; `sums` is room for those of each part."""
+    parts, size, chunks = sizes[0], sizes[7], sizes[8]
+    arguments = (tile_rows, tile_vectors, together, window, stride, spread, whole, sizes, table, x, dy, sums)
+    share_out(team, _sum_up_part, parts * chunks, arguments)
     for i in range(0, size, lanes_of(sums)):
         total = load_some(sums, i, size - i)
         for part in range(1, parts):

@@ -32,11 +32,11 @@ import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import prange
 
 from refconv.geometry import ConvGeometry
-from refconv.jit.launch import Compiled
+from refconv.jit.launch import Kernel
 from refconv.jit.parts import inlined
+from refconv.jit.shares import Team, share_out
 from refconv.tiled.contraction import Array, Sizes, Tile, sum_up
 from refconv.tiled.links import Indices, axis_links
 from refconv.tiled.packing import transpose_square
@@ -246,79 +246,89 @@ def lay_out_transposed(
             )  # fmt: skip
 
 
-@Compiled
-def contract_elements(
-    tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, chunk_table: Array, segments: Array, reads: Array,
+@inlined
+def _contract_chunk(
+    item: int, tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, chunk_table: Array, segments: Array, reads: Array,
     writes: Array, x: Array, weights: Array, bias: Array, strips: Array, out: Array,
 ) -> None:  # fmt: skip
-    """Fill the outputs of a convolution: one chunk of them, for one block of filters, element by element."""
+    """Fill the outputs of one chunk, of one block of filters."""
     chunks, groups, blocks, channels, filters, w_step, w_group, w_block, layout, room, by_chunk = sizes
-    for item in prange(chunks * groups * blocks):
-        rows, vectors = len(tile_rows), len(tile_vectors)
-        lanes = lanes_of(out)
-        block_size = vectors * lanes
-        chunk, block, group = item % chunks, item // chunks % blocks, item // (chunks * blocks)
-        if by_chunk:
-            chunk, block, group = item // (groups * blocks), item % blocks, item // blocks % groups
-        filter0 = group * filters + block * block_size
-        x0, out0 = group * channels + at(chunk_table, 4 * chunk + 2), filter0 + at(chunk_table, 4 * chunk + 3)
-        weights0 = group * w_group + block * w_block
-        per_element = (filters if layout == TRANSPOSED else channels) * w_step
-        per_channel = 1 if layout == TRANSPOSED else w_step
-        # A cache line, and how many of them a column of a strip has: one a step, or one a filter.
-        line, height = lanes * LINE_VECTORS, 30
+    rows, vectors = len(tile_rows), len(tile_vectors)
+    lanes = lanes_of(out)
+    block_size = vectors * lanes
+    chunk, block, group = item % chunks, item // chunks % blocks, item // (chunks * blocks)
+    if by_chunk:
+        chunk, block, group = item // (groups * blocks), item % blocks, item // blocks % groups
+    filter0 = group * filters + block * block_size
+    x0, out0 = group * channels + at(chunk_table, 4 * chunk + 2), filter0 + at(chunk_table, 4 * chunk + 3)
+    weights0 = group * w_group + block * w_block
+    per_element = (filters if layout == TRANSPOSED else channels) * w_step
+    per_channel = 1 if layout == TRANSPOSED else w_step
+    # A cache line, and how many of them a column of a strip has: one a step, or one a filter.
+    line, height = lanes * LINE_VECTORS, 30
+    if layout == TRANSPOSED:
+        height = 0
+        while 2 << height <= block_size:
+            height += 1
+    sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
+    starts = registers(out, (0, 0), tile_vectors)
+    for v in range(vectors):
+        put(starts, v, load(bias, filter0 + v * lanes))
+        put(starts, vectors + v, zeros(out))
+    first, end = at(chunk_table, 4 * chunk), at(chunk_table, 4 * chunk + 1)
+    for s in range(first, end):
+        segment, following = s * ELEMENT_COLUMNS, min(s + 1, end - 1) * ELEMENT_COLUMNS
+        steps, channel = at(segments, segment + STEPS), at(segments, segment + CHANNEL)
+        place = weights0 + at(segments, segment + ELEMENT) * per_element + channel * per_channel
+        ahead = weights0 + at(segments, following + ELEMENT) * per_element
+        ahead += at(segments, following + CHANNEL) * per_channel
+        fresh = at(segments, segment + FRESH) != 0
+        step, ahead_size = w_step, block_size
         if layout == TRANSPOSED:
-            height = 0
-            while 2 << height <= block_size:
-                height += 1
-        sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
-        starts = registers(out, (0, 0), tile_vectors)
-        for v in range(vectors):
-            put(starts, v, load(bias, filter0 + v * lanes))
-            put(starts, vectors + v, zeros(out))
-        first, end = at(chunk_table, 4 * chunk), at(chunk_table, 4 * chunk + 1)
-        for s in range(first, end):
-            segment, following = s * ELEMENT_COLUMNS, min(s + 1, end - 1) * ELEMENT_COLUMNS
-            steps, channel = at(segments, segment + STEPS), at(segments, segment + CHANNEL)
-            place = weights0 + at(segments, segment + ELEMENT) * per_element + channel * per_channel
-            ahead = weights0 + at(segments, following + ELEMENT) * per_element
-            ahead += at(segments, following + CHANNEL) * per_channel
-            fresh = at(segments, segment + FRESH) != 0
-            step, ahead_size = w_step, block_size
-            if layout == TRANSPOSED:
-                ahead_size = at(segments, following + STEPS)
-                lay_out_transposed(weights, place, w_step, vectors, steps, strips, item * room)
-            elif layout == COPIED:
-                lay_out(weights, place, w_step, vectors, steps, strips, item * room)
-            if layout != IN_PLACE:
-                place, step = item * room, block_size
-            tile, column = at(segments, segment) * rows, 0
-            last_column = max(ahead_size - 1, 0) // line
-            for _ in range(at(segments, segment + TILE_COUNT)):
+            ahead_size = at(segments, following + STEPS)
+            lay_out_transposed(weights, place, w_step, vectors, steps, strips, item * room)
+        elif layout == COPIED:
+            lay_out(weights, place, w_step, vectors, steps, strips, item * room)
+        if layout != IN_PLACE:
+            place, step = item * room, block_size
+        tile, column = at(segments, segment) * rows, 0
+        last_column = max(ahead_size - 1, 0) // line
+        for _ in range(at(segments, segment + TILE_COUNT)):
+            for v in range(vectors):
+                put(factors, v, get(starts, v if fresh else vectors + v))
+            for p in range(rows):
                 for v in range(vectors):
-                    put(factors, v, get(starts, v if fresh else vectors + v))
+                    put(sums, p * vectors + v, get(factors, v))
+            if column <= last_column:
+                sum_ahead(
+                    sums, factors, rows, vectors, steps, x, reads, tile, x0 + channel, strips, place, step,
+                    weights, ahead + column * line, w_step, height, line,
+                )  # fmt: skip
+                column += max(1, steps >> height)
+            else:
+                sum_up(
+                    sums, factors, rows, vectors, steps, x, reads, tile, x0 + channel, 1,
+                    strips, place, step, block_size, True,
+                )  # fmt: skip
+            if not fresh:
+                # A row that fills up a tile stands for an output of the same tile: all are read before one is
+                # written.
                 for p in range(rows):
                     for v in range(vectors):
-                        put(sums, p * vectors + v, get(factors, v))
-                if column <= last_column:
-                    sum_ahead(
-                        sums, factors, rows, vectors, steps, x, reads, tile, x0 + channel, strips, place, step,
-                        weights, ahead + column * line, w_step, height, line,
-                    )  # fmt: skip
-                    column += max(1, steps >> height)
-                else:
-                    sum_up(
-                        sums, factors, rows, vectors, steps, x, reads, tile, x0 + channel, 1,
-                        strips, place, step, block_size, True,
-                    )  # fmt: skip
-                if not fresh:
-                    # A row that fills up a tile stands for an output of the same tile: all are read before one is
-                    # written.
-                    for p in range(rows):
-                        for v in range(vectors):
-                            before = load(out, out0 + at(writes, tile + p) + v * lanes)
-                            put(sums, p * vectors + v, add(before, get(sums, p * vectors + v)))
-                for p in range(rows):
-                    for v in range(vectors):
-                        store(out, out0 + at(writes, tile + p) + v * lanes, get(sums, p * vectors + v))
-                tile += rows
+                        before = load(out, out0 + at(writes, tile + p) + v * lanes)
+                        put(sums, p * vectors + v, add(before, get(sums, p * vectors + v)))
+            for p in range(rows):
+                for v in range(vectors):
+                    store(out, out0 + at(writes, tile + p) + v * lanes, get(sums, p * vectors + v))
+            tile += rows
+
+
+@Kernel
+def contract_elements(
+    team: Team, tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, chunk_table: Array, segments: Array, reads:
+    Array, writes: Array, x: Array, weights: Array, bias: Array, strips: Array, out: Array,
+) -> None:  # fmt: skip
+    """Fill the outputs of a convolution: one chunk of them, for one block of filters, element by element."""
+    chunks, groups, blocks = sizes[:3]
+    arguments = (tile_rows, tile_vectors, sizes, chunk_table, segments, reads, writes, x, weights, bias, strips, out)
+    share_out(team, _contract_chunk, chunks * groups * blocks, arguments)

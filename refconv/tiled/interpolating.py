@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
 
 from refconv.interpolation import adjoint_taps, axis_taps
-from refconv.jit.launch import Compiled
+from refconv.jit.launch import Kernel
 from refconv.jit.parts import inlined
+from refconv.jit.shares import Team, share_out
 from refconv.tiled.rows import steps_of
 from refconv.tiled.running import Launch, empty, flat
 from refconv.tiled.simd import (
@@ -169,7 +169,7 @@ def _sum_cells(
 
 @inlined
 def _sum_lines(
-    tile: Any, part: int, sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins: Array,
+    part: int, tile: Any, sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins: Array,
     data: Array, weights: Array, x: Array, sums: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill the outputs of one part."""
@@ -181,16 +181,14 @@ def _sum_lines(
         _sum_cells(tile, out, line * out_row, sums, own, channels, begins, data, weights)
 
 
-@Compiled
+@Kernel
 def sum_rows(
-    tile: Any, sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins: Array, data: Array,
-    weights: Array, x: Array, sums: Array, out: Array,
+    team: Team, tile: Any, sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins: Array,
+    data: Array, weights: Array, x: Array, sums: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill all outputs, by way of one row of `sums` for each part."""
-    for part in prange(sizes[0]):
-        _sum_lines(
-            tile, np.int64(part), sizes, row_begins, row_data, row_weights, begins, data, weights, x, sums, out
-        )  # fmt: skip
+    arguments = (tile, sizes, row_begins, row_data, row_weights, begins, data, weights, x, sums, out)
+    share_out(team, _sum_lines, sizes[0], arguments)
 
 
 @inlined
@@ -252,21 +250,30 @@ def _sum_windows(
                 )  # fmt: skip
 
 
-@Compiled
+@inlined
+def _sum_line(
+    line: int, tile: Any, lines: int, sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins:
+    Array, data: Array, weights: Array, x: Array, out: Array,
+) -> None:  # fmt: skip
+    """Fill the outputs of one row, or of a cut of it."""
+    cuts, rows, x_image, x_row, out_row, channels = sizes
+    cut, number, length = line % cuts, line // cuts, begins.size - 1
+    row, image = number % rows, number // rows
+    _sum_windows(
+        tile, out, number * out_row, x, image * x_image, x_row, channels,
+        (at(row_begins, row), at(row_begins, row + 1)), row_data, row_weights, begins, data, weights,
+        length * cut // cuts, length * (cut + 1) // cuts,
+    )  # fmt: skip
+
+
+@Kernel
 def sum_windows(
-    tile: Any, lines: int, sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins: Array,
-    data: Array, weights: Array, x: Array, out: Array,
+    team: Team, tile: Any, lines: int, sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins:
+    Array, data: Array, weights: Array, x: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill all outputs, each by itself."""
-    for line in prange(lines):
-        cuts, rows, x_image, x_row, out_row, channels = sizes
-        cut, number, length = np.int64(line) % cuts, np.int64(line) // cuts, begins.size - 1
-        row, image = number % rows, number // rows
-        _sum_windows(
-            tile, out, number * out_row, x, image * x_image, x_row, channels,
-            (at(row_begins, row), at(row_begins, row + 1)), row_data, row_weights, begins, data, weights,
-            length * cut // cuts, length * (cut + 1) // cuts,
-        )  # fmt: skip
+    arguments = (tile, lines, sizes, row_begins, row_data, row_weights, begins, data, weights, x, out)
+    share_out(team, _sum_line, lines, arguments)
 
 
 @functools.lru_cache(maxsize=64)

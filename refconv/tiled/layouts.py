@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
 
-from refconv.jit.launch import Compiled
+from refconv.jit.launch import Kernel
+from refconv.jit.parts import inlined
+from refconv.jit.shares import Team, share_out
 from refconv.tiled.packing import transpose_square
 from refconv.tiled.running import PARALLEL_WORK, Launch, empty, flat
 from refconv.tiled.simd import lanes_of
@@ -31,22 +32,28 @@ LINE = 64
 PARALLEL_SIZE = 30_000
 
 
-@Compiled
-def turn_matrices(sizes: Any, x: Any, turned: Any) -> None:
-    """Turn each of some matrices (rows, columns) into (columns, rows)."""
+@inlined
+def _turn_block(item: int, sizes: Any, x: Any, turned: Any) -> None:
+    _, rows, columns = sizes
+    block, lanes = BLOCK // turned.itemsize, lanes_of(turned)
+    row_blocks, column_blocks = (rows + block - 1) // block, (columns + block - 1) // block
+    matrix, first_row = item // (row_blocks * column_blocks), item // column_blocks % row_blocks * block
+    first_column = item % column_blocks * block
+    for i in range(first_row, min(first_row + block, rows), lanes):
+        for j in range(first_column, min(first_column + block, columns), lanes):
+            transpose_square(
+                x, (matrix * rows + i) * columns + j, columns, rows - i,
+                turned, (matrix * columns + j) * rows + i, rows, columns - j, False,
+            )  # fmt: skip
+
+
+@Kernel
+def turn_matrices(team: Team, sizes: Any, x: Any, turned: Any) -> None:
+    """Turn each of some matrices (rows, columns) into (columns, rows), block by block."""
     matrices, rows, columns = sizes
     block = BLOCK // turned.itemsize
     row_blocks, column_blocks = (rows + block - 1) // block, (columns + block - 1) // block
-    for item in prange(matrices * row_blocks * column_blocks):
-        lanes = lanes_of(turned)
-        matrix, first_row = item // (row_blocks * column_blocks), item // column_blocks % row_blocks * block
-        first_column = item % column_blocks * block
-        for i in range(first_row, min(first_row + block, rows), lanes):
-            for j in range(first_column, min(first_column + block, columns), lanes):
-                transpose_square(
-                    x, (matrix * rows + i) * columns + j, columns, rows - i,
-                    turned, (matrix * columns + j) * rows + i, rows, columns - j, False,
-                )  # fmt: skip
+    share_out(team, _turn_block, matrices * row_blocks * column_blocks, (sizes, x, turned))
 
 
 def side_by_side(*shapes: tuple[int, ...], dtype: npt.DTypeLike) -> list[Array]:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import prange
 
-from refconv.jit.launch import Compiled, launch
+from refconv.jit.launch import Kernel, launch
+from refconv.jit.parts import inlined
+from refconv.jit.shares import Team, all_threads, share_out
 from refconv.tiled.simd import add, fma, get, lanes, lanes_of, load, put, registers, store, vector_registers
 
 # Items of work, many enough that threads share them evenly.
@@ -20,31 +21,39 @@ _REPEATS = 4000
 COPY_BYTES = 2**23
 
 
-@Compiled
-def multiply_add(sums: Any, repeats: Any, numbers: Any, out: Any) -> None:
-    """Multiply and add in registers, again and again; the numbers are read once."""
-    for item in prange(out.size // lanes_of(out)):
-        block = registers(out, sums, (0,))
-        step = lanes_of(out)
-        factor = load(numbers, 0)
+@inlined
+def _multiply_add_vectors(item: int, sums: Any, repeats: int, numbers: Any, out: Any) -> None:
+    block = registers(out, sums, (0,))
+    step = lanes_of(out)
+    factor = load(numbers, 0)
+    for i in range(len(sums)):
+        put(block, i, load(numbers, i * step))
+    for _ in range(repeats):
         for i in range(len(sums)):
-            put(block, i, load(numbers, i * step))
-        for _ in range(repeats):
-            for i in range(len(sums)):
-                put(block, i, fma(get(block, i), factor, factor))
-        total = get(block, 0)
-        for i in range(1, len(sums)):
-            total = add(total, get(block, i))
-        store(out, item * step, total)
+            put(block, i, fma(get(block, i), factor, factor))
+    total = get(block, 0)
+    for i in range(1, len(sums)):
+        total = add(total, get(block, i))
+    store(out, item * step, total)
 
 
-@Compiled
-def copy(parts: Any, source: Any, target: Any) -> None:
-    """Copy an array whose size the parts divide into whole vectors."""
+@Kernel
+def multiply_add(team: Team, sums: Any, repeats: int, numbers: Any, out: Any) -> None:
+    """Multiply and add in registers, again and again; the numbers are read once."""
+    share_out(team, _multiply_add_vectors, out.size // lanes_of(out), (sums, repeats, numbers, out))
+
+
+@inlined
+def _copy_part(part: int, parts: int, source: Any, target: Any) -> None:
     size = source.size // parts
-    for part in prange(parts):
-        for offset in range(part * size, (part + 1) * size, lanes_of(source)):
-            store(target, offset, load(source, offset))
+    for offset in range(part * size, (part + 1) * size, lanes_of(source)):
+        store(target, offset, load(source, offset))
+
+
+@Kernel
+def copy(team: Team, parts: int, source: Any, target: Any) -> None:
+    """Copy an array whose size the parts divide into whole vectors."""
+    share_out(team, _copy_part, parts, (parts, source, target))
 
 
 def fma_speed(dtype: Any = np.float32) -> Callable[[], float]:
@@ -71,7 +80,7 @@ def copy_speed(size: int = COPY_BYTES) -> Callable[[], float]:
     return lambda: 2 * source.nbytes / _seconds(copy, _ITEMS, source, target)
 
 
-def _seconds(kernel: Compiled, *arguments: Any) -> float:
+def _seconds(kernel: Kernel, *arguments: Any) -> float:
     start = time.perf_counter()
-    launch(kernel.parallel, *arguments)
+    launch(kernel.compiled, all_threads(), *arguments)
     return time.perf_counter() - start

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refconv.geometry import AxisGeometry
-from refconv.jit.launch import Compiled
+from refconv.jit.launch import Kernel
 from refconv.jit.rule import input_index
 
 Indices = npt.NDArray[np.int64]
@@ -51,7 +51,7 @@ class AxisClass(NamedTuple):
     firsts: Indices
 
 
-@Compiled
+@Kernel
 def _enumerate(table: Any, axis: AxisGeometry) -> None:
     outputs, kernel_size = table.shape
     for o in range(outputs):
@@ -75,7 +75,7 @@ def axis_links(axis: AxisGeometry) -> Indices:
     """
     plain = AxisGeometry._make([*map(int, axis[:-1]), bool(axis.reversed)])
     table = np.empty((axis.output_size, axis.kernel_size), np.int64)
-    enumerate_links = _enumerate.py if table.size <= _UNCOMPILED_LINKS else _enumerate.serial
+    enumerate_links = _enumerate.py if table.size <= _UNCOMPILED_LINKS else _enumerate.compiled
     enumerate_links(table, plain)
     return table
 

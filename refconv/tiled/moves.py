@@ -23,7 +23,9 @@ _I32 = ir.IntType(32)
 
 # Vectors of a wide read: so many are on their way at a time. They are read and written in order: LLVM would mix those
 # of several rounds up, or the parts of one long vector, which takes a twentieth longer.
-_WIDE = 4
+_WIDE = 8
+# Bytes of each at most: half of those of AVX-512 lie across two cache lines where all of the longer ones do.
+_WIDE_BYTES = 32
 
 # Bytes of a cache line.
 _LINE = 64
@@ -34,7 +36,8 @@ class BitsType(types.Type):
 
     def __init__(self, dtype: Any, vectors: int) -> None:
         self.dtype, self.vectors = dtype, vectors
-        self.lanes = simd.vector_bytes() * 8 // dtype.bitwidth
+        size = simd.vector_bytes() if vectors == 1 else min(simd.vector_bytes(), _WIDE_BYTES)
+        self.lanes = size * 8 // dtype.bitwidth
         super().__init__(name=f"Bits({dtype} x {self.lanes} x {vectors})")
 
 
@@ -79,6 +82,12 @@ def _masked(builder: Any, name: str, result: Any, bits: BitsType, arguments: lis
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.{name}.{suffix}"), arguments)
 
 
+def _keep_order(builder: Any, bits: BitsType) -> None:
+    """Let LLVM neither exchange nor join what stands before and behind; no instruction of the processor."""
+    if bits.vectors > 1:
+        builder.fence("seq_cst", "singlethread")
+
+
 def _count(array: Any, vectors: int) -> tuple[Any, Codegen]:
     lanes = BitsType(array.dtype, vectors).lanes * vectors
 
@@ -105,10 +114,12 @@ def _reading(array: Any, vectors: int) -> tuple[Any, Codegen]:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         place = _place(context, builder, sig.args[0], args[0], args[1], bits)
-        vectors = [builder.load(pointer) for pointer in _each(builder, place, bits)]
-        for vector in vectors:
-            vector.align = bits.dtype.bitwidth // 8
-        return _together(builder, vectors, bits)
+        read = []
+        for pointer in _each(builder, place, bits):
+            read.append(builder.load(pointer))
+            read[-1].align = bits.dtype.bitwidth // 8
+            _keep_order(builder, bits)
+        return _together(builder, read, bits)
 
     return bits(array, types.intp), codegen
 
@@ -132,7 +143,7 @@ def ask(typingctx: Any, array: Any, offset: Any) -> tuple[Any, Codegen]:
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         pointer = simd._pointer(context, builder, sig.args[0], args[0], args[1], None)
         line = builder.bitcast(pointer, ir.IntType(8).as_pointer())
-        for begin in range(0, _WIDE * simd.vector_bytes(), _LINE):
+        for begin in range(0, _WIDE * min(simd.vector_bytes(), _WIDE_BYTES), _LINE):
             # Asking to write gains nothing.
             simd._ask_for(builder, builder.gep(line, [ir.Constant(_I32, begin)]), nearness=3)
         return context.get_dummy_value()
@@ -189,9 +200,7 @@ def write(typingctx: Any, array: Any, offset: Any, value: Any) -> tuple[Any, Cod
         place = _place(context, builder, sig.args[0], args[0], args[1], value)
         for n, pointer in enumerate(_each(builder, place, value)):
             builder.store(builder.extract_value(args[2], n), pointer).align = value.dtype.bitwidth // 8
-        if value.vectors > 1:
-            # No instruction: it keeps the order.
-            builder.fence("seq_cst", "singlethread")
+            _keep_order(builder, value)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), codegen

@@ -22,11 +22,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
 from refconv.geometry import AxisGeometry, ConvGeometry
-from refconv.jit.launch import Compiled
+from refconv.jit.launch import Kernel
 from refconv.jit.parts import called, inlined
+from refconv.jit.shares import Team, share_out
 from refconv.tiled.contraction import Array, Sizes, Tile, clear, fetch, set_aside
 from refconv.tiled.links import AxisClass, Indices, axis_classes
 from refconv.tiled.plan import LONGEST_CHAIN, SHORTEST_CHAIN, Positions, steps_of
@@ -332,95 +332,130 @@ def write_line(
             set_at(out, out0 + j * step + g, at(sums, source + g * width + j))
 
 
-@Compiled
+@inlined
+def _convolve_chunk(
+    chunk: int, tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, segments: Array, blocks: Array, lines: Array,
+    filter_offsets: Array, products: Array, weights: Array, bias: Array, turned: Array, scratch: Array, out: Array,
+) -> None:  # fmt: skip
+    """Fill the outputs of one chunk of places from turned data."""
+    _, chunks, _, filters = sizes
+    rows, vectors = len(tile_rows), len(tile_vectors)
+    width = vectors * lanes_of(out)
+    place = chunk * filter_offsets.size * width
+    sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
+    for s in range(segments.shape[0]):
+        segment = s * SEGMENT_COLUMNS
+        outputs, step = at(segments, segment + OUTPUTS), at(segments, segment + OUT_STEP)
+        first, end = at(segments, segment + PRODUCT), at(segments, segment + PRODUCT_END)
+        chain, count = at(segments, segment + CHAIN), at(segments, segment + BLOCKS)
+        for b in range(count * chunk // chunks, count * (chunk + 1) // chunks):
+            block = 3 * (at(segments, segment + BLOCK) + b)
+            begin = at(blocks, block)
+            for f in range(0, filters, rows):
+                # Outputs that read nothing have one empty chain.
+                for product in range(first, max(end, first + 1), chain):
+                    clear(sums, rows * vectors, out)
+                    for i in range(product, min(product + chain, end)):
+                        datum, weight = begin + at(products, 2 * i), at(products, 2 * i + 1)
+                        for v in range(vectors):
+                            put(factors, v, load(turned, datum + v * lanes_of(out)))
+                        for p in range(rows):
+                            factor = broadcast(weights, at(filter_offsets, f + p) + weight)
+                            for v in range(vectors):
+                                put(sums, p * vectors + v, fma(factor, get(factors, v), get(sums, p * vectors + v)))
+                    if product > first:
+                        fetch(sums, rows * vectors, scratch, place + f * width)
+                    if product + chain >= end:
+                        for p in range(rows):
+                            put(factors, 0, broadcast(bias, min(f + p, filters - 1)))
+                            for v in range(vectors):
+                                put(sums, p * vectors + v, add(get(sums, p * vectors + v), get(factors, 0)))
+                    set_aside(sums, rows * vectors, scratch, place + f * width)
+            for line in range(at(blocks, block + 1), at(blocks, block + 2)):
+                lane = at(lines, 2 * line) - begin
+                skipped = max(0, -lane)
+                lane += skipped
+                write_line(
+                    scratch, place + lane, width, min(width - lane, outputs - skipped), filters,
+                    out, at(lines, 2 * line + 1) + skipped * step, step,
+                )  # fmt: skip
+
+
+@Kernel
 def convolve_places(
-    tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, layout: Sizes, sources: Array, segments: Array, blocks: Array,
-    lines: Array, filter_offsets: Array, products: Array, x: Array, weights: Array, bias: Array, turned: Array,
-    scratch: Array, out: Array,
+    team: Team, tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, layout: Sizes, sources: Array, segments: Array,
+    blocks: Array, lines: Array, filter_offsets: Array, products: Array, x: Array, weights: Array, bias: Array,
+    turned: Array, scratch: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill the outputs of a convolution: the data are turned, then one chunk of places after another is computed."""
-    turns, chunks, channels, filters = sizes
-    for item in prange(turns):
-        turn(item, turns, layout, sources, channels, x, turned)
-    for chunk in prange(chunks):
-        rows, vectors = len(tile_rows), len(tile_vectors)
-        width = vectors * lanes_of(out)
-        place = chunk * filter_offsets.size * width
-        sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
-        for s in range(segments.shape[0]):
-            segment = s * SEGMENT_COLUMNS
-            outputs, step = at(segments, segment + OUTPUTS), at(segments, segment + OUT_STEP)
-            first, end = at(segments, segment + PRODUCT), at(segments, segment + PRODUCT_END)
-            chain, count = at(segments, segment + CHAIN), at(segments, segment + BLOCKS)
-            for b in range(count * chunk // chunks, count * (chunk + 1) // chunks):
-                block = 3 * (at(segments, segment + BLOCK) + b)
-                begin = at(blocks, block)
-                for f in range(0, filters, rows):
-                    # Outputs that read nothing have one empty chain.
-                    for product in range(first, max(end, first + 1), chain):
-                        clear(sums, rows * vectors, out)
-                        for i in range(product, min(product + chain, end)):
-                            datum, weight = begin + at(products, 2 * i), at(products, 2 * i + 1)
-                            for v in range(vectors):
-                                put(factors, v, load(turned, datum + v * lanes_of(out)))
-                            for p in range(rows):
-                                factor = broadcast(weights, at(filter_offsets, f + p) + weight)
-                                for v in range(vectors):
-                                    put(sums, p * vectors + v, fma(factor, get(factors, v), get(sums, p * vectors + v)))
-                        if product > first:
-                            fetch(sums, rows * vectors, scratch, place + f * width)
-                        if product + chain >= end:
-                            for p in range(rows):
-                                put(factors, 0, broadcast(bias, min(f + p, filters - 1)))
-                                for v in range(vectors):
-                                    put(sums, p * vectors + v, add(get(sums, p * vectors + v), get(factors, 0)))
-                        set_aside(sums, rows * vectors, scratch, place + f * width)
-                for line in range(at(blocks, block + 1), at(blocks, block + 2)):
-                    lane = at(lines, 2 * line) - begin
-                    skipped = max(0, -lane)
-                    lane += skipped
-                    write_line(
-                        scratch, place + lane, width, min(width - lane, outputs - skipped), filters,
-                        out, at(lines, 2 * line + 1) + skipped * step, step,
-                    )  # fmt: skip
+    turns, chunks, channels, _ = sizes
+    share_out(team, turn, turns, (turns, layout, sources, channels, x, turned))
+    arguments = (
+        tile_rows, tile_vectors, sizes, segments, blocks, lines, filter_offsets, products, weights, bias, turned,
+        scratch, out,
+    )  # fmt: skip
+    share_out(team, _convolve_chunk, chunks, arguments)
 
 
-@Compiled
+@inlined
+def _turn_either(
+    item: int, sizes: Sizes, x_layout: Sizes, x_sources: Array, dy_layout: Sizes, dy_sources: Array, x: Array,
+    dy: Array, turned_x: Array, turned_dy: Array,
+) -> None:  # fmt: skip
+    """Turn some lines of one operand."""
+    turns, channels, filters = sizes[0], sizes[3], sizes[4]
+    if item < turns:
+        turn(item, turns, x_layout, x_sources, channels, x, turned_x)
+    else:
+        turn(item - turns, turns, dy_layout, dy_sources, filters, dy, turned_dy)
+
+
+@inlined
+def _multiply_share(
+    share: int, tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, reads: Array, dy_reads: Array, turned_x: Array,
+    turned_dy: Array, scratch: Array, out: Array,
+) -> None:  # fmt: skip
+    """Multiply some places of turned operands, for some tiles."""
+    _, owners, parts, _, _, places, together = sizes
+    tile_size = len(tile_rows) * len(tile_vectors) * lanes_of(out)
+    filter_blocks = dy_reads.size // len(tile_vectors)
+    tiles = reads.size // len(tile_rows) * filter_blocks
+    rows, vectors, lanes = len(tile_rows), len(tile_vectors), lanes_of(out)
+    owner, part = share % owners, share // owners
+    begin, end = places * part // parts, places * (part + 1) // parts
+    sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
+    for block in range(begin, end, together):
+        for tile in range(tiles * owner // owners, tiles * (owner + 1) // owners):
+            row, f = tile // filter_blocks * rows, tile % filter_blocks * vectors
+            clear(sums, rows * vectors, out)
+            for k in range(block, min(block + together, end)):
+                for v in range(vectors):
+                    put(factors, v, load(turned_dy, at(dy_reads, f + v) + k * lanes))
+                for p in range(rows):
+                    data = load(turned_x, at(reads, row + p) + k * lanes)
+                    for v in range(vectors):
+                        put(sums, p * vectors + v, fma(data, get(factors, v), get(sums, p * vectors + v)))
+            place = (part * tiles + tile) * tile_size
+            if block > begin:
+                fetch(sums, rows * vectors, scratch, place)
+            set_aside(sums, rows * vectors, scratch, place)
+
+
+@Kernel
 def gradient_places(
-    tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, x_layout: Sizes, x_sources: Array, dy_layout: Sizes,
+    team: Team, tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, x_layout: Sizes, x_sources: Array, dy_layout: Sizes,
     dy_sources: Array, reads: Array, writes: Array, dy_reads: Array, x: Array, dy: Array, turned_x: Array,
     turned_dy: Array, scratch: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill the gradient of a convolution's weights: both operands are turned, multiplied place by place, added up."""
-    turns, owners, parts, channels, filters, places, together = sizes
+    turns, owners, parts, _, filters, _, _ = sizes
+    operands = (sizes, x_layout, x_sources, dy_layout, dy_sources, x, dy, turned_x, turned_dy)
+    share_out(team, _turn_either, 2 * turns, operands)
+    arguments = (tile_rows, tile_vectors, sizes, reads, dy_reads, turned_x, turned_dy, scratch, out)
+    share_out(team, _multiply_share, owners * parts, arguments)
     tile_size = len(tile_rows) * len(tile_vectors) * lanes_of(out)
     filter_blocks = dy_reads.size // len(tile_vectors)
     tiles = reads.size // len(tile_rows) * filter_blocks
-    for item in prange(2 * turns):
-        if item < turns:
-            turn(item, turns, x_layout, x_sources, channels, x, turned_x)
-        else:
-            turn(item - turns, turns, dy_layout, dy_sources, filters, dy, turned_dy)
-    for share in prange(owners * parts):
-        rows, vectors, lanes = len(tile_rows), len(tile_vectors), lanes_of(out)
-        owner, part = share % owners, share // owners
-        begin, end = places * part // parts, places * (part + 1) // parts
-        sums, factors = registers(out, tile_rows, tile_vectors), registers(out, (0,), tile_vectors)
-        for block in range(begin, end, together):
-            for tile in range(tiles * owner // owners, tiles * (owner + 1) // owners):
-                row, f = tile // filter_blocks * rows, tile % filter_blocks * vectors
-                clear(sums, rows * vectors, out)
-                for k in range(block, min(block + together, end)):
-                    for v in range(vectors):
-                        put(factors, v, load(turned_dy, at(dy_reads, f + v) + k * lanes))
-                    for p in range(rows):
-                        data = load(turned_x, at(reads, row + p) + k * lanes)
-                        for v in range(vectors):
-                            put(sums, p * vectors + v, fma(data, get(factors, v), get(sums, p * vectors + v)))
-                place = (part * tiles + tile) * tile_size
-                if block > begin:
-                    fetch(sums, rows * vectors, scratch, place)
-                set_aside(sums, rows * vectors, scratch, place)
     for tile in range(tiles):
         row, f = tile // filter_blocks * len(tile_rows), tile % filter_blocks * len(tile_vectors)
         for i in range(len(tile_rows) * len(tile_vectors)):

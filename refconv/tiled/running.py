@@ -15,18 +15,17 @@ import numpy.typing as npt
 
 from refconv.jit import launch as launching
 from refconv.jit.kernel_cache import is_kept
-from refconv.jit.launch import Compiled
+from refconv.jit.launch import Kernel
+from refconv.jit.shares import ALONE, all_threads
 
 Array = npt.NDArray[Any]
 
 # Below this many multiply-adds a launch of threads costs more than it saves, some 20 us.
 PARALLEL_WORK = 1_000_000
 
-# A kernel that is not on disk for several threads runs on one until it has done as many multiply-adds, about 0.1 s.
-WORK_BEFORE_THREADS = 5_000_000_000
-
-# What runs until a kernel is compiled takes some ten times as long, so its work counts as much more.
-_MEANWHILE = 10
+# What takes long to compile and is not on disk waits until a kernel has done as many multiply-adds: the ten times
+# slower one that runs meanwhile takes about 0.1 s for them.
+WORK_BEFORE_MORE = 500_000_000
 
 
 def available() -> bool:
@@ -51,33 +50,33 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
 class Launch:
     """A kernel with all its arguments but the arrays, which runs on one thread or on all, whichever the work is worth.
 
-    Compiling for all threads takes twice as long, so a kernel has to do some work before, unless it is on disk.
-    So it has for what takes longer to compile than with the arguments `meanwhile`, which give the same bits.
+    What takes long to compile has to do some work before, unless it is on disk; until then the kernel runs with the
+    arguments `meanwhile`, which give the same bits.
 
     Numba asks every argument of a call for its type, which takes one to two microseconds. Those of a launch keep
     theirs, so that what is compiled for them is called directly from the third call on.
 
     Parameters
     ----------
-    kernel : Compiled
-        What to run.
+    kernel : Kernel
+        What to run; its first argument is the team.
     work : int
         Multiply-adds of a call.
     *arguments
-        The first ones.
+        The next ones.
     meanwhile : sequence, optional
         What stands for them until more is compiled.
 
     Attributes
     ----------
     on_one, on_threads : callable or None
-        What is compiled for one thread and for all, once it is; it takes the arrays. The second one wants
-        `refconv.jit.launch.launch_lock`.
+        What is compiled for these arguments, with one thread or all for a team, once it was called so; it takes the
+        arrays. The second one wants `refconv.jit.launch.launch_lock`.
     """
 
     __slots__ = ("_arguments", "_kernel", "_meanwhile", "_ran", "_work", "on_one", "on_threads")
 
-    def __init__(self, kernel: Compiled, work: int, *arguments: Any, meanwhile: Sequence[Any] | None = None) -> None:
+    def __init__(self, kernel: Kernel, work: int, *arguments: Any, meanwhile: Sequence[Any] | None = None) -> None:
         self._kernel, self._work = kernel, work
         self._arguments, self._meanwhile = arguments, meanwhile
         self._ran = False
@@ -97,47 +96,46 @@ class Launch:
             self._ask(many, arrays)
 
     def _ask(self, many: bool, arrays: tuple[Array, ...]) -> None:
-        kernel, work, meanwhile = self._kernel, self._work, self._meanwhile
-        arguments = *self._arguments, *arrays
-        counted = work if meanwhile is None else _MEANWHILE * work
-        worth = kernel.work > WORK_BEFORE_THREADS
-        if many and (worth or _is_worth_compiling(kernel, "parallel", counted, arguments)):
-            launching.launch(kernel.parallel, *arguments)
-            self.on_threads = self._compiled("parallel", arguments)
-        elif meanwhile is None or worth or _is_worth_compiling(kernel, "serial", 0 if many else counted, arguments):
-            kernel.serial(*arguments)
-            if not many:
-                self.on_one = self._compiled("serial", arguments)
+        own: Sequence[Any] = self._arguments
+        if self._meanwhile is not None and not self._is_worth_compiling(arrays):
+            own = self._meanwhile
+        arguments = all_threads() if many else ALONE, *own, *arrays
+        if many:
+            launching.launch(self._kernel.compiled, *arguments)
         else:
-            kernel.serial(*meanwhile, *arrays)
-
-    def _compiled(self, variant: str, arguments: tuple[Any, ...]) -> Callable[..., None] | None:
+            self._kernel.compiled(*arguments)
         # To look it up takes as long as a hundred calls save, and many a launch is used once.
-        again, self._ran = self._ran, True
-        return functools.partial(self._kernel.entry(variant, arguments), *self._arguments) if again else None
+        final = own is self._arguments
+        if final and self._ran:
+            found = functools.partial(self._kernel.entry(arguments), *arguments[: 1 + len(own)])
+            if many:
+                self.on_threads = found
+            else:
+                self.on_one = found
+        self._ran = final
+
+    def _is_worth_compiling(self, arrays: tuple[Array, ...]) -> bool:
+        kernel, arguments = self._kernel, (ALONE, *self._arguments, *arrays)
+        kernel.work += self._work
+        # What sets the signatures of one kernel apart.
+        key = kernel, arrays[-1].dtype, *(len(size) for size in arguments if type(size) is tuple)
+        if key not in _on_disk:
+            _on_disk[key] = is_kept(kernel.compiled, arguments)
+        return _on_disk[key] or kernel.work > WORK_BEFORE_MORE
 
 
 _on_disk: dict[tuple[Any, ...], bool] = {}
 
 
-def _is_worth_compiling(kernel: Compiled, variant: str, work: int, arguments: Sequence[Any]) -> bool:
-    kernel.work += work
-    # What sets the signatures of one kernel apart.
-    key = kernel, variant, arguments[-1].dtype, *(len(size) for size in arguments if type(size) is tuple)
-    if key not in _on_disk:
-        _on_disk[key] = is_kept(getattr(kernel, variant), arguments)
-    return _on_disk[key] or kernel.work > WORK_BEFORE_THREADS
-
-
 @contextmanager
 def in_final_form() -> Iterator[None]:
     """Let every kernel run at once as it does after some work, however long it takes to compile."""
-    global WORK_BEFORE_THREADS
-    before, WORK_BEFORE_THREADS = WORK_BEFORE_THREADS, -1
+    global WORK_BEFORE_MORE
+    before, WORK_BEFORE_MORE = WORK_BEFORE_MORE, -1
     try:
         yield
     finally:
-        WORK_BEFORE_THREADS = before
+        WORK_BEFORE_MORE = before
 
 
 def thread_count() -> int:
