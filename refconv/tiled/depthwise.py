@@ -468,11 +468,11 @@ def sum_up(
 
 
 class Call(NamedTuple):
-    """All arguments of a kernel but the arrays, and its multiply-adds.
+    """All arguments of `fill` but the arrays, and its multiply-adds.
 
-    Those of `by_row` are for each row by itself, or each kernel element of a weight gradient. Where a vector may reach
-    over several cells, weights and bias are repeated so that it finds its lanes in a row: `repeated` are the channels
-    of such a row, and `repeated_bias` those of the bias.
+    Those of `by_row` are for each row by itself. Where a vector may reach over several cells, weights and bias are
+    repeated so that it finds its lanes in a row: `repeated` are the channels of such a row, and `repeated_bias` those
+    of the bias.
     """
 
     arguments: tuple[Any, ...]
@@ -749,7 +749,10 @@ def depthwise_grad_input(geometry: ConvGeometry, dy: Array, weights: Array, out:
 
 
 @functools.lru_cache(maxsize=256)
-def _gradient_call(geometry: ConvGeometry, batch: int, channels: int, multiplier: int, lane_count: int) -> Call:
+def _gradient_call(
+    geometry: ConvGeometry, batch: int, channels: int, multiplier: int, lane_count: int
+) -> tuple[tuple[Any, ...], int]:
+    """Return all arguments of `sum_up` but the arrays, and its multiply-adds."""
     filters = channels * multiplier
     steps = Steps(
         steps_of(geometry.input_size, channels),
@@ -788,8 +791,7 @@ def _gradient_call(geometry: ConvGeometry, batch: int, channels: int, multiplier
     # As many rows at once as give no more outputs than a block.
     same = _BLOCK // plan.widest if cuts == 1 else 1
     table, *pieces = gradient_table(plan, tile, same)
-    by_row = (*_lengths(1, vectors, 1, 1, 1, multiplier, 0), (*numbers, *pieces), gradient_table(plan, 1, same).table)
-    return Call((*lengths, (*numbers, *pieces), table), work, by_row)
+    return (*lengths, (*numbers, *pieces), table), work
 
 
 def ready_depthwise_grad_weights(
@@ -823,9 +825,9 @@ def ready_depthwise_grad_weights(
             return out
 
         return call_grouped
-    arguments, work, by_row, *_ = _gradient_call(geometry, batch, channels, multiplier, lanes(dtype))
+    arguments, work = _gradient_call(geometry, batch, channels, multiplier, lanes(dtype))
     parts = arguments[7][0]
-    launch = Launch(sum_up, work, *arguments, meanwhile=by_row)
+    launch = Launch(sum_up, work, *arguments)
 
     def call(x: Array, dy: Array, out: Array | None) -> Array:
         if out is None:

@@ -13,10 +13,24 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
+from refconv.jit.parts import inlined
 from refconv.tiled import simd
 
-__all__ = ["ask", "at_once", "read", "read_some", "read_wide", "repeated", "to_line", "wide", "write", "write_some"]
+__all__ = [
+    "at_once",
+    "copy_by_lines",
+    "copy_stretch",
+    "fill_stretch",
+    "read",
+    "read_some",
+    "read_wide",
+    "to_line",
+    "wide",
+    "write",
+    "write_some",
+]
 
+Array = Any
 Codegen = Callable[..., Any]
 
 _I32 = ir.IntType(32)
@@ -218,3 +232,45 @@ def write_some(typingctx: Any, array: Any, offset: Any, count: Any, value: Any) 
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.intp, value), codegen
+
+
+@inlined
+def copy_stretch(out: Array, out0: int, x: Array, x0: int, count: int, following: int) -> None:
+    """Copy a stretch of memory, and ask for the data that follow it."""
+    most, step = wide(out), at_once(out)
+    # An end that is no multiple of the step, as far as LLVM can tell, keeps it from unrolling, which here costs time.
+    for i in range(0, count - 2 * most + 1, most):
+        ask(x, x0 + i + most)
+        ask(out, out0 + i + most)
+        write(out, out0 + i, read_wide(x, x0 + i))
+    if count >= most:
+        i = count - count % most - most
+        ask(x, following)
+        ask(out, out0 + i + most)
+        write(out, out0 + i, read_wide(x, x0 + i))
+    if count % most:
+        whole = count - count % step
+        for i in range(count - count % most, whole, step):
+            write(out, out0 + i, read(x, x0 + i))
+        if whole < count:
+            write_some(out, out0 + whole, count - whole, read_some(x, x0 + whole, count - whole))
+
+
+@inlined
+def copy_by_lines(out: Array, out0: int, x: Array, x0: int, count: int, following: int) -> None:
+    """Copy a stretch of memory, its vectors from where a cache line begins."""
+    before = simd.least(to_line(out, out0), count)
+    for i in range(0, before, at_once(out)):
+        write_some(out, out0 + i, before - i, read_some(x, x0 + i, before - i))
+    copy_stretch(out, out0 + before, x, x0 + before, count - before, following)
+
+
+@inlined
+def fill_stretch(out: Array, out0: int, bits: int, count: int) -> None:
+    """Fill a stretch of memory with an element of such bits."""
+    step = at_once(out)
+    whole = count - count % step
+    for i in range(0, whole, step):
+        write(out, out0 + i, repeated(out, bits))
+    if whole < count:
+        write_some(out, out0 + whole, count - whole, repeated(out, bits))
