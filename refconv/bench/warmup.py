@@ -1,8 +1,8 @@
 """Which kernels there are to compile ahead, so that no first call waits for the compiler.
 
 The layers of the bench and a few more are called in every direction with kernels that record what they
-are called with and compute nothing. What they would have used, for one thread and for all, is compiled then and
-kept on disk by `refconv.jit.kernel_cache`.
+are called with and compute nothing. What they would have used is compiled then and kept on disk by
+`refconv.jit.kernel_cache`.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ _IDLE_PASSES = (InlineClosureLikes, NopythonRewrites)
 
 
 class KernelCompiler(Compiler):
-    """Numba's compiler, without the passes that find nothing in a kernel for one thread."""
+    """Numba's compiler, without the passes that find nothing in a kernel; a ``prange`` needs them all."""
 
     def define_pipelines(self) -> list[PassManager]:
         """Return the passes, in order."""

@@ -42,6 +42,9 @@ reaches 110 to 114 there.
     first one begins with the bias, with no division a tile: the end of a chain of a 6x4 tile costs 75 cycles (1x1 to
     256 from 479 us to 462); on the stack, which the compiler keeps apart for every way that leads there, 180.
 13. Three tiles instead of five: with one vector, 8 rows reach 110 where 14 reach 70 to 100 (16 filters a group).
+14. Compiled once for one thread and for all, and handed to Numba's threading layer directly (`refconv.jit.shares`)
+    instead of by ``prange``, which compiles twice and schedules each launch: the first call on all threads falls from
+    2.0 s to 0.85, each launch from 1.8 us to 1.5.
 
 Tried and dropped: a padded copy of small maps (no faster on 7x7 with 6x4, and an infinite weight times padding is
 NaN); with AVX2, the output's gradient copied together block by block (weight gradients of 64 filters on 56x56 from 72
