@@ -32,15 +32,15 @@ Cropping 64x112x112 by 1, float32, two threads, into the same output again; comp
 9. Handed to the threading layer without Numba's schedule, and no references counted: the kernel and its launch from
    35.2 us to 34.8, for zero padding from 37.0 to 36.2.
 10. Vectors of 32 bytes, eight at a time, each read and written by itself: LLVM would join two. The crop of 3-D padding,
-   rows of 7 KB, from 38.8 us to 37.6.
+    rows of 7 KB, from 38.8 us to 37.6.
 11. At the end of a row, asking for the next one if it begins 1 KB further on or more: that crop to 36.9. Nearer rows
-   the processor reads ahead itself, and crops of 28 KB were 0.6 us slower.
+    the processor reads ahead itself: crops in rows of 28 KB were 0.6 us slower.
 
 ``memcpy`` and ``rep movsb`` are as fast where input and output begin alike within a cache line, else a tenth slower.
 Tried without gain: every other call backwards, so as to begin with what is still in the cores' own caches (0.5 us; what
 these hold is copied no faster), huge pages, two rows at a time, rows backwards, prefetching the table of stretches,
-``prefetchnta``, ``prefetchw``. Stores around the caches take 3.5
-times as long as long as these hold the output, and threads that take alternate rows up to 3 times.
+``prefetchnta``, ``prefetchw``. Stores around the caches take 3.5 times as long as long as these hold the output, and
+threads that take alternate rows up to 3 times.
 """
 
 from __future__ import annotations
