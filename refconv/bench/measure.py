@@ -30,7 +30,7 @@ from refconv.tiled.limits import copy_speed, fma_speed
 from refconv.tiled.running import in_final_form
 from refconv.tiled.simd import vector_bytes
 
-ROUNDS = 8
+ROUNDS = 16
 """How often all rows are measured."""
 
 # A turn lasts at least this, and this many runs; of calls that take longer than `_SLOW_S`, one.
@@ -229,7 +229,7 @@ def measure(
         for _ in range(ROUNDS):
             for job in jobs:
                 timings[job] = _timing(job, peers, seconds / ROUNDS, timings.get(job))
-                limits.again(min(seconds / 10, 0.1))
+                limits.again(min(seconds / 20, 0.05))
                 done(f"{job.name} {job.direction}")
     return [timings[job].row(limits) for job in jobs], limits
 
