@@ -457,6 +457,11 @@ def _doubled(out: np.ndarray, x: np.ndarray) -> None:
         out[i] = 2 * x[i]
 
 
+def _tripled(team: tuple[int, int], x: np.ndarray, out: np.ndarray) -> None:
+    for i in range(out.size):
+        out[i] = 3 * x[i]
+
+
 def test_recorded_kernels_compute_nothing() -> None:
     kernel = TextbookLoop(_doubled)
     x, out = np.arange(3.0), np.zeros(3)
@@ -473,6 +478,19 @@ def test_recorded_kernels_compute_nothing() -> None:
     assert len(kernel.serial.signatures) == 1  # type: ignore[attr-defined]
 
 
+def test_a_launch_keeps_nothing_that_records() -> None:
+    kernel = Kernel(_tripled)
+    run, out = running.Launch(kernel, 1), np.zeros(3)
+    with recorded([kernel]) as found:
+        for _ in range(4):
+            run(np.arange(3.0), out)
+    assert out.tolist() == [0, 0, 0]
+    assert len(found) == 1
+    for _ in range(4):
+        run(np.arange(3.0), out)
+    assert out.tolist() == [0, 3, 6]
+
+
 def test_kernels_that_others_are_planned_with_do_compute() -> None:
     kernel = Kernel(_doubled)
     x, out = np.arange(3.0), np.zeros(3)
@@ -485,6 +503,13 @@ def test_kernels_that_others_are_planned_with_do_compute() -> None:
 def test_warmup_finds_the_kernels_of_every_layer() -> None:
     names = {kernel.py.__name__ for kernel in all_kernels("loops", "tiled")}
     assert {"conv1d", "conv2d", "conv3d", "contract", "contract_gradient"} <= names
+
+
+def test_warmup_lists_what_every_layer_runs() -> None:
+    wanted = warmup.wanted_kernels()
+    names = {kernel.kernel.py.__name__ for kernel in wanted}
+    assert {"contract", "contract_gradient", "fill", "sum_up", "take_bands", "pack", "conv2d"} <= names
+    assert len({(id(kernel.kernel), kernel.variant, str(kernel.signature)) for kernel in wanted}) == len(wanted)
 
 
 def test_warmup_compiles_what_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,14 +95,21 @@ class Kernel(Compiled):
         """The function compiled; it owns no array, and counts no references."""
         return self.compile("compiled", nogil=True, _nrt=False)
 
-    def entry(self, arguments: Sequence[Any]) -> Callable[..., None]:
+    def entry(self, arguments: Sequence[Any]) -> Callable[..., None] | None:
         """Return what Numba calls for such arguments, which does not ask them for their types.
 
         Parameters
         ----------
         arguments : sequence
             Of a call that was made before.
+
+        Returns
+        -------
+        callable or None
+            None where calls are only recorded, by `refconv.jit.warming`.
         """
         dispatcher: Any = self.compiled
+        if not hasattr(dispatcher, "get_overload"):
+            return None
         entry: Callable[..., None] = dispatcher.get_overload(tuple(map(dispatcher.typeof_pyval, arguments)))
         return entry

@@ -106,8 +106,9 @@ class Launch:
             self._kernel.compiled(*arguments)
         # To look it up takes as long as a hundred calls save, and many a launch is used once.
         final = own is self._arguments
-        if final and self._ran:
-            found = functools.partial(self._kernel.entry(arguments), *arguments[: 1 + len(own)])
+        entry = self._kernel.entry(arguments) if final and self._ran else None
+        if entry is not None:
+            found = functools.partial(entry, *arguments[: 1 + len(own)])
             if many:
                 self.on_threads = found
             else:
