@@ -329,8 +329,8 @@ def _line(
 
 @inlined
 def _fill_part(
-    part: int, tile_rows: Tile, tile_vectors: Tile, single: Tile, spread: Tile, gathered: Tile, whole: Tile, window:
-    Tile, stride: Tile, sizes: Sizes, tables: Array, x: Array, weights: Array, bias: Array, out: Array,
+    part: int, tile_rows: Tile, tile_vectors: Tile, single: Tile, spread: Tile, gathered: Tile, whole: Tile,
+    window: Tile, stride: Tile, sizes: Sizes, tables: Array, x: Array, weights: Array, bias: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill the outputs of some lines."""
     first, last = _cut(sizes[1], part, sizes[0])

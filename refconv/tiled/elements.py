@@ -325,8 +325,8 @@ def _contract_chunk(
 
 @Kernel
 def contract_elements(
-    team: Team, tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, chunk_table: Array, segments: Array, reads:
-    Array, writes: Array, x: Array, weights: Array, bias: Array, strips: Array, out: Array,
+    team: Team, tile_rows: Tile, tile_vectors: Tile, sizes: Sizes, chunk_table: Array, segments: Array,
+    reads: Array, writes: Array, x: Array, weights: Array, bias: Array, strips: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill the outputs of a convolution: one chunk of them, for one block of filters, element by element."""
     chunks, groups, blocks = sizes[:3]

@@ -252,8 +252,8 @@ def _sum_windows(
 
 @inlined
 def _sum_line(
-    line: int, tile: Any, lines: int, sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins:
-    Array, data: Array, weights: Array, x: Array, out: Array,
+    line: int, tile: Any, sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins: Array,
+    data: Array, weights: Array, x: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill the outputs of one row, or of a cut of it."""
     cuts, rows, x_image, x_row, out_row, channels = sizes
@@ -268,11 +268,11 @@ def _sum_line(
 
 @Kernel
 def sum_windows(
-    team: Team, tile: Any, lines: int, sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array, begins:
-    Array, data: Array, weights: Array, x: Array, out: Array,
+    team: Team, tile: Any, lines: int, sizes: Sizes, row_begins: Array, row_data: Array, row_weights: Array,
+    begins: Array, data: Array, weights: Array, x: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill all outputs, each by itself."""
-    arguments = (tile, lines, sizes, row_begins, row_data, row_weights, begins, data, weights, x, out)
+    arguments = (tile, sizes, row_begins, row_data, row_weights, begins, data, weights, x, out)
     share_out(team, _sum_line, lines, arguments)
 
 

@@ -45,12 +45,17 @@ _WIDE_BYTES = 32
 _LINE = 64
 
 
+def _wide_bytes() -> int:
+    """Return the bytes of each vector of a wide read."""
+    return min(simd.vector_bytes(), _WIDE_BYTES)
+
+
 class BitsType(types.Type):
     """Numba's type of some vectors of numbers that are only copied."""
 
     def __init__(self, dtype: Any, vectors: int) -> None:
         self.dtype, self.vectors = dtype, vectors
-        size = simd.vector_bytes() if vectors == 1 else min(simd.vector_bytes(), _WIDE_BYTES)
+        size = simd.vector_bytes() if vectors == 1 else _wide_bytes()
         self.lanes = size * 8 // dtype.bitwidth
         super().__init__(name=f"Bits({dtype} x {self.lanes} x {vectors})")
 
@@ -157,7 +162,7 @@ def ask(typingctx: Any, array: Any, offset: Any) -> tuple[Any, Codegen]:
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         pointer = simd._pointer(context, builder, sig.args[0], args[0], args[1], None)
         line = builder.bitcast(pointer, ir.IntType(8).as_pointer())
-        for begin in range(0, _WIDE * min(simd.vector_bytes(), _WIDE_BYTES), _LINE):
+        for begin in range(0, _WIDE * _wide_bytes(), _LINE):
             # Asking to write gains nothing.
             simd._ask_for(builder, builder.gep(line, [ir.Constant(_I32, begin)]), nearness=3)
         return context.get_dummy_value()
